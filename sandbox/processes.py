@@ -1,0 +1,112 @@
+"""Start and stop the sandbox's processes so that none outlives the one that started it.
+
+Every child holds the reading end of a pipe on its stdin. When the parent ends, by whatever means (also SIGKILL), the
+kernel closes the other end, the child reads end-of-file and shuts itself down. Works on Linux and macOS alike.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+
+def spawn(
+    args: Sequence[str],
+    *,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start `args` with stdout and stderr appended to `log` and stdin a pipe held open by this process.
+
+    `env` is the child's whole environment (default: ours). Its own process group keeps a terminal's Ctrl-C from
+    reaching the child before its parent has said so.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            list(args),
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            start_new_session=True,
+        )
+
+
+def exit_with_parent(callback: Callable[[], None]) -> threading.Thread:
+    """Call `callback` once, from a daemon thread, when stdin reaches end-of-file (the parent is gone or wants us gone)."""
+
+    def wait_for_eof() -> None:
+        descriptor = sys.stdin.fileno()
+        while os.read(descriptor, 4096):
+            continue
+        callback()
+
+    thread = threading.Thread(target=wait_for_eof, name="exit-with-parent", daemon=True)
+    thread.start()
+    return thread
+
+
+def terminate_self() -> None:
+    """Send SIGTERM to this process: the callback for programs that already shut down cleanly on SIGTERM."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def stop(process: subprocess.Popen[bytes], timeout: float = 10.0) -> int:
+    """Stop a process made by `spawn`: close its stdin, wait `timeout` seconds, then SIGKILL it; returns its exit code."""
+    if process.stdin is not None and not process.stdin.closed:
+        process.stdin.close()
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def free_port(preferred: int | None = None) -> int:
+    """`preferred` if nobody listens on 127.0.0.1 at that port, else a port the kernel picks.
+
+    SO_REUSEADDR lets a port whose last owner has just ended be taken again; a listening owner still makes bind fail.
+    """
+    for port in (preferred, 0):
+        if port is None:
+            continue
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("no free port on 127.0.0.1")
+
+
+def wait_until_listening(port: int, process: subprocess.Popen[bytes] | None = None, timeout: float = 15.0) -> None:
+    """Return when 127.0.0.1:`port` accepts connections.
+
+    Raises RuntimeError when `process` ends first, TimeoutError after `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        if process is not None and process.poll() is not None:
+            raise RuntimeError(f"process {process.args!r} ended with code {process.returncode} before it listened")
+        if _accepts(port):
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing listens on 127.0.0.1:{port} after {timeout} s")
+        time.sleep(0.02)
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 0.5).close()
+    except OSError:
+        return False
+    return True
