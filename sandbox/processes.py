@@ -41,7 +41,7 @@ def spawn(
 
 
 def exit_with_parent(callback: Callable[[], None]) -> threading.Thread:
-    """Call `callback` once, from a daemon thread, when stdin reaches end-of-file (the parent is gone or wants us gone)."""
+    """Call `callback` once, from a daemon thread, when stdin reaches end-of-file (parent gone, or wants us gone)."""
 
     def wait_for_eof() -> None:
         descriptor = sys.stdin.fileno()
@@ -60,7 +60,7 @@ def terminate_self() -> None:
 
 
 def stop(process: subprocess.Popen[bytes], timeout: float = 10.0) -> int:
-    """Stop a process made by `spawn`: close its stdin, wait `timeout` seconds, then SIGKILL it; returns its exit code."""
+    """Stop a process made by `spawn`: close its stdin, wait `timeout` seconds, then SIGKILL; returns its exit code."""
     if process.stdin is not None and not process.stdin.closed:
         process.stdin.close()
     try:
