@@ -1,0 +1,1 @@
+"""HTTP front of the API server: requests, authentication, discovery, verbs, watches and proxies."""

@@ -1,0 +1,1 @@
+"""Per resource: defaults, validation and what an update may not change."""
