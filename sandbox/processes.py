@@ -5,6 +5,7 @@ kernel closes the other end, the child reads end-of-file and shuts itself down. 
 """
 
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -21,11 +22,12 @@ def spawn(
     log: Path,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    user: str | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start `args` with stdout and stderr appended to `log` and stdin a pipe held open by this process.
 
-    `env` is the child's whole environment (default: ours). Its own process group keeps a terminal's Ctrl-C from
-    reaching the child before its parent has said so.
+    `env` is the child's whole environment (default: ours); `user` a system user to run as (root only). Its own
+    session keeps a terminal's Ctrl-C from reaching the child before its parent has said so.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -37,6 +39,9 @@ def spawn(
             env=None if env is None else dict(env),
             cwd=cwd,
             start_new_session=True,
+            user=user,
+            group=None if user is None else pwd.getpwnam(user).pw_gid,
+            extra_groups=None if user is None else [],
         )
 
 

