@@ -20,13 +20,11 @@ SHORTEST_STREAM = 0.1  # seconds; a server that ends streams at once is not aske
 class Informer:
     """`items` maps (namespace, name) to the newest object; `handler` hears of every change after it is in `items`."""
 
-    def __init__(
-        self, client: Client, resource: Resource, namespace: str | None = None, handler: Handler | None = None
-    ) -> None:
+    def __init__(self, client: Client, resource: Resource, namespace: str | None = None) -> None:
         self.items: dict[tuple[str, str], Object] = {}
         self.synced = asyncio.Event()  # set once the first list is in
         self._client, self._resource, self._namespace = client, resource, namespace
-        self._handler = handler
+        self.handler: Handler | None = None
 
     async def run(self) -> None:
         """Keeps `items` up to date until cancelled."""
@@ -74,8 +72,8 @@ class Informer:
             self.items.pop(name, None)
         else:
             self.items[name] = event.object
-        if self._handler is not None:
-            self._handler(event)
+        if self.handler is not None:
+            self.handler(event)
 
 
 def _same(old: Object, new: Object | None) -> bool:

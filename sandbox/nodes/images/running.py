@@ -31,6 +31,7 @@ class Subprocess:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self._ended = False  # its number may belong to another process by now
         self._reaper = Reaper.get()
         self._reaper.watch(process.pid)
 
@@ -62,8 +63,10 @@ class Subprocess:
     async def wait(self) -> int:
         """The exit code of the first process; the rest of its group is killed, as a container's is."""
         code = await self._process.wait()
-        self._signal(signal.SIGKILL)
-        self._reaper.forget(self._process.pid)
+        if not self._ended:
+            self._ended = True
+            self._signal(signal.SIGKILL)
+            self._reaper.forget(self._process.pid)
         return code if code >= 0 else 128 - code
 
     async def stop(self, grace_seconds: float) -> None:

