@@ -62,6 +62,7 @@ class Problem:
     retryable: bool = True
     remedy: str = ""
     details: tuple[dict[str, Any], ...] = ()
+    step: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"details": list(self.details)}
@@ -71,7 +72,7 @@ class PodiumError(Exception):
     """An error that says what happened, whose fault it is, whether a retry can help, and what to do.
 
     `details` lists the parts of a compound error (preflight reports all problems at once): dicts with
-    `code`, `field`, `message`, `remedy`.
+    `code`, `field`, `message`, `remedy`. `step` is filled in by the step that failed, e.g. `network.ensure_vpc`.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class PodiumError(Exception):
         self.retryable = retryable
         self.remedy = remedy
         self.details = details
+        self.step: str | None = None
 
     @property
     def data(self) -> dict[str, Any]:
@@ -100,11 +102,14 @@ class PodiumError(Exception):
             "retryable": self.retryable,
             "remedy": self.remedy,
             "details": list(self.details),
+            "step": self.step,
         }
 
     @property
     def problem(self) -> Problem:
-        return Problem(str(self.code), self.message, str(self.fault), self.retryable, self.remedy, self.details)
+        return Problem(
+            str(self.code), self.message, str(self.fault), self.retryable, self.remedy, self.details, self.step
+        )
 
     @classmethod
     def by_user(
@@ -140,6 +145,7 @@ def problem_of(error: BaseException) -> Problem:
             bool(data.get("retryable", True)),
             str(data.get("remedy", "")),
             tuple(data.get("details", ())),
+            data.get("step"),
         )
     return Problem(
         Code.INTERNAL,

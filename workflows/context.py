@@ -1,0 +1,67 @@
+"""What running workflows need besides their inputs: the journal, the ledger, and clients of the outside.
+
+DBOS calls workflows by name after a restart, so they cannot be given objects; they find them here. `launch` in
+`runtime.py` sets the context once per process, before DBOS recovers anything.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from steps.clients.helm import Helm
+
+from steps.clients.aws import Aws, AwsTarget
+from steps.clients.kubernetes import Kube
+from workflows.journal import Journal
+from workflows.ledger import Ledger
+from workflows.spec import InstallationSpec
+
+
+class Clients:
+    """Clients of the outside, made once per target and shared by the phases that run side by side."""
+
+    def __init__(self, helm: str) -> None:
+        self.helm = Helm(helm)
+        self._aws: dict[AwsTarget, Aws] = {}
+        self._kube: dict[tuple[AwsTarget, str, str, str], Kube] = {}
+        self._lock = threading.Lock()
+
+    def aws(self, spec: InstallationSpec) -> Aws:
+        target = AwsTarget(region=spec.aws.region, role_arn=spec.aws.role_arn, external_id=spec.aws.external_id)
+        with self._lock:
+            if target not in self._aws:
+                self._aws[target] = Aws(target)
+            return self._aws[target]
+
+    def kube(self, spec: InstallationSpec, cluster: str, endpoint: str, ca: str) -> Kube:
+        """`ca` is base64 of the PEM certificate, as EKS gives it."""
+        aws = self.aws(spec)
+        key = (aws.target, cluster, endpoint, ca)
+        with self._lock:
+            if key not in self._kube:
+                self._kube[key] = Kube(endpoint, ca, lambda: aws.cluster_token(cluster))
+            return self._kube[key]
+
+
+@dataclass
+class Context:
+    """One per process."""
+
+    journal: Journal
+    ledger: Ledger
+    clients: Clients
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="step"))
+
+
+_context: Context | None = None
+
+
+def set_context(context: Context | None) -> None:
+    global _context  # noqa: PLW0603 - see the module's docstring
+    _context = context
+
+
+def context() -> Context:
+    if _context is None:
+        raise RuntimeError("workflows.runtime.launch() has not been called")
+    return _context

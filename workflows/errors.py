@@ -1,0 +1,43 @@
+"""What can be wrong with a request to `Control`, before anything durable happens."""
+
+
+class RequestError(Exception):
+    """Base of the errors that a caller can mend."""
+
+
+class NotFound(RequestError):
+    """There is no installation or operation of that name."""
+
+
+class AlreadyExists(RequestError):
+    """An installation of that name exists already; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"an installation named {name} exists already")
+        self.name = name
+
+
+class IdempotencyMismatch(RequestError):
+    """The Idempotency-Key was used before with another body."""
+
+
+class WrongState(RequestError):
+    """The operation's state does not allow the request; `allowed` lists the states that do."""
+
+    def __init__(self, state: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"the operation is {state}; this needs {' or '.join(allowed)}")
+        self.state = state
+        self.allowed = allowed
+
+
+class UnknownPhase(RequestError):
+    """No phase of that name; `names` lists those that exist."""
+
+    def __init__(self, phase: str, names: tuple[str, ...]) -> None:
+        super().__init__(f"there is no phase {phase}")
+        self.phase = phase
+        self.names = names
+
+
+class DatabaseUnavailable(Exception):
+    """Podium's own database cannot be reached or migrated."""

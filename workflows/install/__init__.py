@@ -1,0 +1,1 @@
+"""The phases' functions, grouped as the guide groups them; each is a short list of steps."""

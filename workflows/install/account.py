@@ -1,0 +1,68 @@
+"""The account: what is checked before anything is created, and the image repositories."""
+
+from steps import preflight as checks
+from steps import registry as images
+from steps import secret_store
+from workflows.durable import Run
+from workflows.facts import Facts
+from workflows.spec import InstallationSpec, SecretReference
+
+
+async def preflight(run: Run) -> Facts:
+    """Finds all problems at once, and the account's id, zones and Kubernetes version."""
+    found = await run.step("Checking account, quotas and names", checks.check, run.aws, run.owner, wanted_of(run.spec))
+    return Facts(
+        account_id=found["account_id"],
+        kubernetes_version=found["kubernetes_version"],
+        zones=found["zones"],
+        warnings=found["warnings"],
+    )
+
+
+async def undo_preflight(run: Run) -> Facts:
+    """Secrets that Podium keeps in AWS Secrets Manager go last."""
+    await run.step("Deleting the installation's secrets", secret_store.delete_secrets, run.aws, run.owner)
+    return {}
+
+
+async def registry(run: Run) -> Facts:
+    """Repositories for the images that the spec does not name; waits for a person to push them."""
+    needed = image_repositories(run.spec, run)
+    facts: Facts = {}
+    if run.spec.app.image:
+        facts["app_image"] = run.spec.app.image
+    if run.spec.app.migrate_image:
+        facts["migrate_image"] = run.spec.app.migrate_image
+    if needed:
+        names = list(needed.values())
+        await run.step("Creating the image repositories", images.ensure_repositories, run.aws, run.owner, names)
+    if "app" in needed:
+        action = f"Waiting for image {needed['app']}"
+        found = await run.wait(action, images.await_image, 30, run.aws, needed["app"], run.spec.registry.tag)
+        facts["app_image"] = found["image"]
+    if "migrate" in needed:
+        action = f"Waiting for image {needed['migrate']}"
+        found = await run.wait(action, images.await_image, 30, run.aws, needed["migrate"], run.spec.registry.tag)
+        facts["migrate_image"] = found["image"]
+    return facts
+
+
+async def undo_registry(run: Run) -> Facts:
+    await run.step("Deleting empty image repositories", images.delete_repositories, run.aws, run.owner)
+    return {}
+
+
+def image_repositories(spec: InstallationSpec, run: Run) -> dict[str, str]:
+    """Repositories to make, by image: none for an image that the spec names itself."""
+    names, given = run.owner.names, spec.registry
+    needed = {}
+    if not spec.app.image:
+        needed["app"] = given.app_repository or names.app_repository
+    if not spec.app.migrate_image:
+        needed["migrate"] = given.migrate_repository or names.migrate_repository
+    return needed
+
+
+def reference(secret: object) -> dict[str, str | None] | None:
+    """A secret reference as the plain dictionary that steps take; None when the spec has none."""
+    return secret.model_dump() if isinstance(secret, SecretReference) else None

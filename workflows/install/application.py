@@ -1,0 +1,103 @@
+"""The DBOS application: migration, pods, routes, scaling, and the proof that it works."""
+
+from steps import app as application
+from steps import autoscaling as scaling
+from steps import ingress as routes
+from steps import migration as migrate
+from steps import smoke
+from workflows.durable import Run
+from workflows.facts import Facts
+
+APP_ROLE = "dbos_app_role"
+
+
+async def migration(run: Run) -> Facts:
+    """`dbos migrate` with the admin role, so that the app itself needs no right to change the schema."""
+    kube, name = run.kube, run.spec.namespace
+    image = run.facts["migrate_image"]
+    job = await run.step("Starting the migration Job", migrate.ensure_job, kube, run.owner, name, image, APP_ROLE, "1")
+    await run.wait("Waiting for the migration Job", migrate.await_job, 20, kube, name, job)
+    return {}
+
+
+async def undo_migration(run: Run) -> Facts:
+    await run.step("Deleting the migration Job", migrate.delete_job, run.kube, run.owner, run.spec.namespace)
+    return {}
+
+
+async def app(run: Run) -> Facts:
+    kube, name, spec = run.kube, run.spec.namespace, run.spec.app
+    url = spec.conductor_url or f"ws://conductor.{name}.svc.cluster.local:8090/"
+    await run.step(
+        "Applying the application",
+        application.ensure_app,
+        kube,
+        run.owner,
+        name,
+        run.facts["app_image"],
+        spec.replicas,
+        url,
+        run.facts["secrets_hash"],
+    )
+    await run.wait("Waiting for the application", application.await_app, 15, kube, name)
+    return {}
+
+
+async def undo_app(run: Run) -> Facts:
+    await run.step("Deleting the application", application.delete_app, run.kube, run.owner, run.spec.namespace)
+    return {}
+
+
+async def ingress(run: Run) -> Facts:
+    """Only now, with the key swapped, does anything become reachable from outside (design.md section 6)."""
+    kube, name, spec = run.kube, run.spec.namespace, run.spec.exposure
+    await run.step(
+        "Applying the Ingress", routes.ensure_ingress, kube, run.owner, name, spec.conductor_path, spec.app_path
+    )
+    await run.wait("Waiting for the Ingress", routes.await_ingress, 15, kube, name)
+    return {}
+
+
+async def undo_ingress(run: Run) -> Facts:
+    await run.step("Deleting the Ingress", routes.delete_ingress, run.kube, run.owner, run.spec.namespace)
+    return {}
+
+
+async def autoscaling(run: Run) -> Facts:
+    kube, name, spec = run.kube, run.spec.namespace, run.spec.autoscaling
+    await run.step(
+        "Applying the ScaledObject",
+        scaling.ensure_scaled_object,
+        kube,
+        run.owner,
+        name,
+        spec.queue,
+        spec.target,
+        spec.min_replicas,
+        spec.max_replicas,
+        spec.polling_seconds,
+        spec.cooldown_seconds,
+    )
+    await run.wait("Waiting for KEDA to take it up", scaling.await_scaled_object, 10, kube, name)
+    return {}
+
+
+async def undo_autoscaling(run: Run) -> Facts:
+    await run.step("Deleting the ScaledObject", scaling.delete_scaled_object, run.kube, run.owner, run.spec.namespace)
+    return {}
+
+
+async def smoke_test(run: Run) -> Facts:
+    """The guide's four calls, and "Conductor lists the executor"."""
+    kube, name, app_name = run.kube, run.spec.namespace, run.spec.app.name
+    await run.wait("Waiting for Conductor to list the executor", smoke.await_executor, 5, kube, name, app_name)
+    task = f"smoke-{run.operation_id[:8]}"
+    report = await run.step(
+        "Calling the application", smoke.run_smoke_test, kube, name, app_name, task, run.spec.autoscaling.queue
+    )
+    return Facts(smoke_test=report)
+
+
+async def undo_smoke_test(run: Run) -> Facts:
+    """It leaves rows in the app's database, which go with it."""
+    return {}

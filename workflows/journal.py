@@ -1,0 +1,248 @@
+"""Writes of Podium's own tables: every change of state and its event are one transaction.
+
+Each method may be called again after a crash (it runs inside a DBOS step, or just before one), so each is written to
+be repeated: it sets states, never counts, but for the event log, which then shows that something happened twice.
+A cancelled operation is final until it is retried: late writes of steps still in flight do not bring it back to life.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from steps.errors import Problem
+from steps.waiting import NeedsPerson
+from workflows.tables import events, installations, operations, phases
+
+_CANCELLED = ("CANCELLING", "CANCELLED")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Journal:
+    """The writer. `Moment` values say where in the operation something happened."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def operation_started(self, operation_id: str) -> None:
+        with self._engine.begin() as connection:
+            values = {"state": "RUNNING", "started_at": sa.func.coalesce(operations.c.started_at, now())}
+            _set_operation(connection, operation_id, "PROVISIONING", values)
+            _log(connection, operation_id, "operation.started", "The operation started")
+
+    def operation_succeeded(self, operation_id: str, outputs: dict[str, Any]) -> None:
+        with self._engine.begin() as connection:
+            if not _set_operation(
+                connection, operation_id, "READY", {"state": "SUCCEEDED", "finished_at": now(), "error": None}
+            ):
+                return
+            owner = sa.select(operations.c.installation).where(operations.c.id == operation_id).scalar_subquery()
+            connection.execute(sa.update(installations).where(installations.c.name == owner).values(outputs=outputs))
+            _log(connection, operation_id, "operation.succeeded", "The installation is ready")
+
+    def operation_failed(self, operation_id: str, problem: Problem) -> None:
+        with self._engine.begin() as connection:
+            values = {"state": "FAILED", "finished_at": now(), "error": problem.as_dict()}
+            if _set_operation(connection, operation_id, "FAILED", values):
+                _log(connection, operation_id, "operation.failed", problem.message, data=problem.as_dict())
+
+    def phase_started(self, operation_id: str, phase: str, title: str) -> None:
+        with self._engine.begin() as connection:
+            values = {"state": "running", "started_at": now(), "finished_at": None, "error": None, "action": title}
+            if _set_phase(connection, operation_id, phase, values):
+                _log(connection, operation_id, "phase.started", title, phase=phase)
+
+    def phase_succeeded(self, operation_id: str, phase: str, title: str) -> None:
+        with self._engine.begin() as connection:
+            values = {"state": "succeeded", "finished_at": now(), "action": None, "error": None, "waiting": None}
+            if _set_phase(connection, operation_id, phase, values):
+                _log(connection, operation_id, "phase.succeeded", title, phase=phase)
+
+    def phase_failed(self, operation_id: str, phase: str, problem: Problem) -> None:
+        with self._engine.begin() as connection:
+            error, step = problem.as_dict(), problem.step
+            values = {"state": "failed", "finished_at": now(), "error": error, "waiting": None}
+            if _set_phase(connection, operation_id, phase, values):
+                _log(connection, operation_id, "phase.failed", problem.message, phase=phase, step=step, data=error)
+
+    def step_started(self, operation_id: str, phase: str, step: str, action: str) -> None:
+        """Also brings a phase that was retried from `pending` back to `running`."""
+        with self._engine.begin() as connection:
+            _resume(connection, operation_id, phase, action)
+            _log(connection, operation_id, "step.started", action, phase=phase, step=step)
+
+    def step_succeeded(self, operation_id: str, phase: str, step: str, action: str) -> None:
+        with self._engine.begin() as connection:
+            _log(connection, operation_id, "step.succeeded", action, phase=phase, step=step)
+
+    def step_failed(self, operation_id: str, phase: str, step: str, problem: Problem) -> None:
+        with self._engine.begin() as connection:
+            data = problem.as_dict()
+            _log(connection, operation_id, "step.failed", problem.message, phase=phase, step=step, data=data)
+
+    def step_repeated(self, operation_id: str, phase: str, step: str, problem: Problem, seconds: float) -> None:
+        """A step met a transient error and tries again after `seconds`."""
+        with self._engine.begin() as connection:
+            message = f"{problem.message} Trying again in {seconds:.0f} s."
+            _log(connection, operation_id, "step.repeated", message, phase=phase, step=step, data=problem.as_dict())
+
+    def action(self, operation_id: str, phase: str, action: str) -> None:
+        """What the phase is doing or waiting for, without an event."""
+        with self._engine.begin() as connection:
+            _set_phase(connection, operation_id, phase, {"action": action[:400]})
+
+    def phase_waiting(self, operation_id: str, phase: str, step: str, need: NeedsPerson) -> None:
+        waiting = {"what": need.what, "how": need.how, "commands": list(need.commands)}
+        with self._engine.begin() as connection:
+            if _set_phase(
+                connection, operation_id, phase, {"state": "waiting", "action": need.what, "waiting": waiting}
+            ):
+                _set_operation(connection, operation_id, "WAITING", {"state": "WAITING"})
+                _log(connection, operation_id, "phase.waiting", need.what, phase=phase, step=step, data=waiting)
+
+    def phase_resumed(self, operation_id: str, phase: str, action: str) -> None:
+        """The wait for a person ended."""
+        with self._engine.begin() as connection:
+            if _resume(connection, operation_id, phase, action):
+                _log(connection, operation_id, "phase.resumed", action, phase=phase)
+
+    def cancelling(self, operation_id: str) -> None:
+        with self._engine.begin() as connection:
+            _set_operation(connection, operation_id, "CANCELLING", {"state": "CANCELLING"})
+
+    def cancelled(self, operation_id: str) -> None:
+        """The end of a cancel: phases that ran or waited become cancelled; they go on with a retry."""
+        with self._engine.begin() as connection:
+            lock_installation(connection, operation_id)
+            unfinished = phases.c.state.in_(("running", "waiting"))
+            connection.execute(
+                sa.update(phases)
+                .where(phases.c.operation_id == operation_id, unfinished)
+                .values(state="cancelled", finished_at=now(), waiting=None)
+            )
+            done = {"state": "CANCELLED", "finished_at": now()}
+            connection.execute(sa.update(operations).where(operations.c.id == operation_id).values(done))
+            _set_installation_state(connection, operation_id, "CANCELLED")
+            _log(connection, operation_id, "operation.cancelled", "The operation was cancelled")
+
+    def retried(self, operation_id: str, again: Iterable[str]) -> None:
+        """Phases of `again` get a new attempt and become pending; the operation is PENDING once more."""
+        again = list(again)
+        with self._engine.begin() as connection:
+            lock_installation(connection, operation_id)
+            connection.execute(
+                sa.update(phases)
+                .where(phases.c.operation_id == operation_id, phases.c.name.in_(again))
+                .values(
+                    state="pending",
+                    attempt=phases.c.attempt + 1,
+                    error=None,
+                    waiting=None,
+                    action=None,
+                    finished_at=None,
+                )
+            )
+            values = {"state": "PENDING", "error": None, "finished_at": None}
+            connection.execute(sa.update(operations).where(operations.c.id == operation_id).values(values))
+            _set_installation_state(connection, operation_id, "PROVISIONING")
+            message = f"Retrying {', '.join(again)}" if again else "Going on"
+            _log(connection, operation_id, "operation.retried", message, data={"phases": again})
+
+    def provided(self, operation_id: str, phase: str, reference: dict[str, Any]) -> None:
+        with self._engine.begin() as connection:
+            _set_phase(connection, operation_id, phase, {"provided": reference})
+            _log(connection, operation_id, "phase.provided", "A person provided what the phase waits for", phase=phase)
+
+
+def lock_installation(connection: sa.Connection, operation_id: str) -> str:
+    """Serialises the writers of one installation and returns its name (an UPDATE locks the row on every database)."""
+    owner = sa.select(operations.c.installation).where(operations.c.id == operation_id).scalar_subquery()
+    query = (
+        sa.update(installations)
+        .where(installations.c.name == owner)
+        .values(updated_at=now())
+        .returning(installations.c.name)
+    )
+    name: str = connection.execute(query).scalar_one()
+    return name
+
+
+def _log(
+    connection: sa.Connection,
+    operation_id: str,
+    kind: str,
+    message: str,
+    *,
+    phase: str | None = None,
+    step: str | None = None,
+    data: dict[str, Any] | None = None,
+) -> None:
+    """Appends an event. The sequence number comes from the locked installation row: gapless, and no reader that has
+    seen number n can miss a smaller one that commits later."""
+    owner = sa.select(operations.c.installation).where(operations.c.id == operation_id).scalar_subquery()
+    numbered = (
+        sa.update(installations)
+        .where(installations.c.name == owner)
+        .values(event_seq=installations.c.event_seq + 1, updated_at=now())
+        .returning(installations.c.name, installations.c.event_seq)
+    )
+    name, seq = connection.execute(numbered).one()
+    attempt = 1
+    if phase is not None:
+        found = sa.select(phases.c.attempt).where(phases.c.operation_id == operation_id, phases.c.name == phase)
+        attempt = connection.execute(found).scalar_one()
+    connection.execute(
+        sa.insert(events).values(
+            installation=name,
+            seq=seq,
+            at=now(),
+            operation_id=operation_id,
+            phase=phase,
+            step=step,
+            attempt=attempt,
+            kind=kind,
+            message=message,
+            data=data or {},
+        )
+    )
+
+
+def _set_operation(
+    connection: sa.Connection, operation_id: str, installation_state: str, values: dict[str, Any]
+) -> bool:
+    """False, and nothing changed, when the operation was cancelled meanwhile."""
+    lock_installation(connection, operation_id)
+    alive = sa.and_(operations.c.id == operation_id, operations.c.state.not_in(_CANCELLED))
+    if connection.execute(sa.update(operations).where(alive).values(values)).rowcount == 0:
+        return False
+    _set_installation_state(connection, operation_id, installation_state)
+    return True
+
+
+def _set_installation_state(connection: sa.Connection, operation_id: str, state: str) -> None:
+    owner = sa.select(operations.c.installation).where(operations.c.id == operation_id).scalar_subquery()
+    connection.execute(sa.update(installations).where(installations.c.name == owner).values(state=state))
+
+
+def _set_phase(connection: sa.Connection, operation_id: str, phase: str, values: dict[str, Any]) -> bool:
+    """False, and nothing changed, when the operation was cancelled meanwhile."""
+    lock_installation(connection, operation_id)
+    cancelled = sa.exists().where(operations.c.id == operation_id, operations.c.state.in_(_CANCELLED))
+    this = sa.and_(phases.c.operation_id == operation_id, phases.c.name == phase, ~cancelled)
+    return connection.execute(sa.update(phases).where(this).values(values)).rowcount > 0
+
+
+def _resume(connection: sa.Connection, operation_id: str, phase: str, action: str) -> bool:
+    """The phase is running; the operation too, unless another phase still waits for a person."""
+    values: dict[str, Any] = {"state": "running", "action": action[:400], "waiting": None}
+    values["started_at"] = sa.func.coalesce(phases.c.started_at, now())
+    if not _set_phase(connection, operation_id, phase, values):
+        return False
+    waits = sa.exists().where(phases.c.operation_id == operation_id, phases.c.state == "waiting")
+    if not connection.execute(sa.select(waits)).scalar_one():
+        _set_operation(connection, operation_id, "PROVISIONING", {"state": "RUNNING"})
+    return True

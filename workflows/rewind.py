@@ -1,0 +1,67 @@
+"""Going on after a failure or a cancel: the same workflows, the same ids, from the step that did not succeed.
+
+DBOS rewinds a workflow in a terminal state to a step and runs it again from there (`rewind_workflow`); what was
+checkpointed before is replayed, not repeated. Children first, then the parent, to the `DBOS.waitFirst` that saw the
+first of them end; a call that was interrupted in between can simply be made again.
+"""
+
+from collections.abc import Iterable
+
+from dbos import DBOSClient, StepInfo
+
+_ACTIVE = ("PENDING", "ENQUEUED", "DELAYED")
+_SAW_CHILD_END = "DBOS.waitFirst"
+
+
+def rewind(dbos: DBOSClient, operation_id: str, *, restart: Iterable[str] = ()) -> None:
+    """Sets every unsuccessful child, and the phases of `restart` from their first step, on their way again.
+
+    Phases of `restart` are forgotten by DBOS (their history stays in Podium's event log): the parent then starts them
+    anew, each when its needs are met.
+    """
+    forgotten = {f"{operation_id}.{phase}" for phase in restart}
+    states = _children(dbos, operation_id)
+    unsuccessful = {child for child, state in states.items() if state not in (*_ACTIVE, "SUCCESS")} - forgotten
+    start = _parents_step(dbos.list_workflow_steps(operation_id), unsuccessful | forgotten)
+    for child in sorted(unsuccessful):
+        _again(dbos, child, _failed_step(dbos.list_workflow_steps(child)))
+    present = sorted(forgotten & states.keys())
+    if present:
+        dbos.delete_workflows(present)
+    parent = dbos.retrieve_workflow(operation_id).get_status().status
+    if parent not in _ACTIVE:
+        _again(dbos, operation_id, start)
+
+
+def _again(dbos: DBOSClient, workflow_id: str, start_step: int | None) -> None:
+    """From `start_step`; from where it stopped when there is none."""
+    if start_step is None:
+        steps = dbos.list_workflow_steps(workflow_id)
+        start_step = max((step["function_id"] for step in steps), default=0) + 1
+    dbos.rewind_workflow(workflow_id, start_step=start_step)
+
+
+def _children(dbos: DBOSClient, operation_id: str) -> dict[str, str]:
+    found = dbos.list_workflows(workflow_id_prefix=f"{operation_id}.", load_input=False, load_output=False)
+    return {status.workflow_id: status.status for status in found}
+
+
+def _failed_step(steps: list[StepInfo]) -> int | None:
+    """The first step that raised; else the record of a failure between steps; None for a cancelled workflow."""
+    for step in steps:
+        if step["error"] is not None:
+            return step["function_id"]
+    return next((step["function_id"] for step in steps if step["function_name"] == "phase.failed"), None)
+
+
+def _parents_step(steps: list[StepInfo], again: set[str]) -> int | None:
+    """Where the parent first acted on the end of a child that runs again; else its own first error; None: nowhere."""
+    for step in steps:
+        if step["function_name"] == _SAW_CHILD_END and step["output"] in again:
+            return step["function_id"]
+    starts = (step["function_id"] for step in steps if step["child_workflow_id"] in again and _starts_child(step))
+    return next(starts, None) or _failed_step(steps)
+
+
+def _starts_child(step: StepInfo) -> bool:
+    return step["function_name"] == "podium.phase"
