@@ -51,7 +51,7 @@ class Control:
         return plan_of(spec)
 
     def create(self, spec: InstallationSpec, *, idempotency_key: str | None, fingerprint: str) -> Created:
-        """Starts an install. Raises AlreadyExists, IdempotencyMismatch, or PodiumError when a secret cannot be stored."""
+        """Starts an install. Raises AlreadyExists, IdempotencyMismatch; PodiumError when a secret cannot be stored."""
         replayed = self._replay(idempotency_key, fingerprint)
         if replayed is not None:
             return Created(replayed, replayed=True)

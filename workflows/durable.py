@@ -65,9 +65,8 @@ class Run:
         Raises PodiumError, or dbos's stored form of one when replayed.
         """
         call = partial(function, *args, **kwargs)
-        return await self._checkpointed(
-            action, name_of(function), lambda: self._patiently(action, name_of(function), call)
-        )
+        name = name_of(function)
+        return await self._checkpointed(action, name, lambda: self._patiently(name, call))
 
     async def wait(
         self,
@@ -103,7 +102,7 @@ class Run:
 
         return await DBOS.run_step_async(StepOptions(name=name, preemptible=True), execute)
 
-    async def _patiently(self, action: str, name: str, call: Callable[[], R]) -> R:
+    async def _patiently(self, name: str, call: Callable[[], R]) -> R:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await in_pool(call)
@@ -146,7 +145,7 @@ class _Watch:
         return time.monotonic() - self._started > self._minutes * 60
 
     def pause(self) -> float:
-        """A twentieth of the time waited so far: a wait is overshot by 5 % at most, and long waits are looked at rarely."""
+        """A twentieth of the time waited so far: a wait is overshot by 5 % at most; long waits cost few looks."""
         return min(LONGEST_LOOK_SECONDS, max(SHORTEST_LOOK_SECONDS, (time.monotonic() - self._started) * LOOK_SHARE))
 
     async def note(self, found: Pending | NeedsPerson, late: bool) -> None:

@@ -43,18 +43,20 @@ class Facts(TypedDict, total=False):
     smoke_test: dict[str, Any]
 
 
+_SHOWN = (
+    "cluster_name",
+    "cluster_endpoint",
+    "vpc_id",
+    "kubernetes_version",
+    "nat_public_ip",
+    "app_image",
+    "smoke_test",
+)
+
+
 def outputs(facts: Facts, *, conductor_path: str | None, app_path: str | None) -> dict[str, Any]:
     """What the API shows of a finished installation. Paths are None when nothing is exposed."""
-    plain = (
-        "cluster_name",
-        "cluster_endpoint",
-        "vpc_id",
-        "kubernetes_version",
-        "nat_public_ip",
-        "app_image",
-        "smoke_test",
-    )
-    shown: dict[str, Any] = {key: facts[key] for key in plain if key in facts}  # type: ignore[literal-required]
+    shown: dict[str, Any] = {key: value for key, value in facts.items() if key in _SHOWN}
     shown["database_host"] = facts.get("db_host")
     shown["database_port"] = facts.get("db_port")
     if "load_balancer_host" in facts and conductor_path and app_path:

@@ -1,4 +1,4 @@
-"""Secret values that arrive by REST: into AWS Secrets Manager, and a reference in their place, before anything is enqueued."""
+"""Secret values that arrive by REST go into AWS Secrets Manager; only references are enqueued."""
 
 from pydantic import SecretStr
 from steps.secret_store import SecretStore

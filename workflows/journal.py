@@ -15,6 +15,7 @@ from steps.errors import Problem
 from steps.waiting import NeedsPerson
 from workflows.tables import events, installations, operations, phases
 
+_FORGOTTEN = ("started_at", "finished_at", "action", "error", "waiting")
 _CANCELLED = ("CANCELLING", "CANCELLED")
 
 
@@ -137,14 +138,7 @@ class Journal:
             connection.execute(
                 sa.update(phases)
                 .where(phases.c.operation_id == operation_id, phases.c.name.in_(again))
-                .values(
-                    state="pending",
-                    attempt=phases.c.attempt + 1,
-                    error=None,
-                    waiting=None,
-                    action=None,
-                    finished_at=None,
-                )
+                .values(state="pending", attempt=phases.c.attempt + 1, **dict.fromkeys(_FORGOTTEN))
             )
             values = {"state": "PENDING", "error": None, "finished_at": None}
             connection.execute(sa.update(operations).where(operations.c.id == operation_id).values(values))

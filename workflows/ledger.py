@@ -28,7 +28,7 @@ class Ledger:
         """Number of installations by state."""
         query = sa.select(installations.c.state, sa.func.count()).group_by(installations.c.state)
         with self._engine.connect() as connection:
-            return {state: count for state, count in connection.execute(query)}
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def installations(self, *, limit: int, after: str | None = None) -> list[InstallationRecord]:
         """Up to `limit` installations in order of name, from the first one behind `after`."""

@@ -1,4 +1,4 @@
-"""What an install would do: the graph, the resources by name, the warnings. Pure: it calls nothing and creates nothing."""
+"""What an install would do: the graph, the resources by name, the warnings. Pure: calls nothing, creates nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ Resource = tuple[str, str]
 
 
 def plan_of(spec: InstallationSpec) -> dict[str, Any]:
-    """{"name", "graph": [{name, title, needs, weight, skipped}], "resources": [{phase, type, name}], "warnings": [...]}"""
+    """{name, graph: [{name, title, needs, weight, skipped}], resources: [{phase, type, name}], warnings: [...]}"""
     return {
         "name": spec.name,
         "graph": [
@@ -48,7 +48,7 @@ def warnings_of(spec: InstallationSpec) -> list[dict[str, str]]:
             _warning(
                 "UNAUTHENTICATED",
                 "exposure.allow_unauthenticated",
-                "Console, Conductor and app will be reachable by anyone who knows the load balancer's name, over plain HTTP.",
+                "Console, Conductor and app will be reachable by anyone who knows the load balancer's name.",
             )
         )
     if spec.cluster.public_access_cidrs == ("0.0.0.0/0",) and not spec.cluster.existing_name:

@@ -23,7 +23,7 @@ QUEUE_POLL_SECONDS = 0.25
 @dataclass(frozen=True)
 class RuntimeSettings:
     """`database_url`: postgresql://… or sqlite:///…; `executor_id`: stable per worker, who recovers its own workflows;
-    `helm`: path or name of the helm binary; `pool_size`: database connections of DBOS and of Podium's own tables, each."""
+    `helm`: path or name of the helm binary; `pool_size`: database connections, of DBOS and of Podium's own tables each."""
 
     database_url: str
     executor_id: str = "local"

@@ -330,7 +330,7 @@ class InstallationSpec(SpecModel):
     def _aws_accepts_name(cls, name: str) -> str:
         if not re.fullmatch(r"[a-z](-?[a-z0-9])*", name):
             raise ValueError(
-                "must start with a letter, hold only a-z, 0-9 and single hyphens, and not end in one (RDS refuses others)"
+                "must start with a letter, hold a-z, 0-9 and single hyphens, and not end in one (RDS refuses others)"
             )
         return name
 

@@ -1,4 +1,4 @@
-"""Podium's own tables, in the same database as DBOS's, so that "row written" and "operation enqueued" are one transaction."""
+"""Podium's own tables, in DBOS's database, so that "row written" and "operation enqueued" are one transaction."""
 
 from datetime import UTC, datetime
 from typing import Any
