@@ -70,16 +70,16 @@ async def connect(backends: list[tuple[str, int]]) -> Stream | None:
 
 async def relay(client: Stream, backend: Stream, idle_seconds: float | None = None) -> None:
     """Passes bytes both ways until both sides have ended, or nothing came from the backend for `idle_seconds`."""
-    upward = asyncio.create_task(_pump(client[0], backend[1], None))
+    upward = asyncio.create_task(pump(client[0], backend[1], None))
     try:
-        await _pump(backend[0], client[1], idle_seconds)
+        await pump(backend[0], client[1], idle_seconds)
     finally:
         upward.cancel()
         await asyncio.wait([upward])
         await http.close(backend[1])
 
 
-async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter, idle_seconds: float | None) -> None:
+async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter, idle_seconds: float | None) -> None:
     """Copies to the end of `source`, then says so to `target`."""
     try:
         while chunk := await asyncio.wait_for(source.read(CHUNK), idle_seconds):

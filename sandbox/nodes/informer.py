@@ -20,11 +20,13 @@ SHORTEST_STREAM = 0.1  # seconds; a server that ends streams at once is not aske
 class Informer:
     """`items` maps (namespace, name) to the newest object; `handler` hears of every change after it is in `items`."""
 
-    def __init__(self, client: Client, resource: Resource, namespace: str | None = None) -> None:
+    def __init__(
+        self, client: Client, resource: Resource, namespace: str | None = None, handler: Handler | None = None
+    ) -> None:
         self.items: dict[tuple[str, str], Object] = {}
         self.synced = asyncio.Event()  # set once the first list is in
         self._client, self._resource, self._namespace = client, resource, namespace
-        self.handler: Handler | None = None
+        self.handler = handler
 
     async def run(self) -> None:
         """Keeps `items` up to date until cancelled."""

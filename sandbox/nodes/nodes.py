@@ -119,7 +119,7 @@ def node(group: NodeGroup, name: str) -> Object:
 def node_status(instance_type: str, version: str, kubelet_port: int, before: Object) -> Object:
     """The status of a Ready node; `before` keeps its transition times."""
     cpu, memory, pods = INSTANCE_TYPES.get(instance_type, UNKNOWN_TYPE)
-    # What EKS reserves: 70 millicores of two, and 255 MiB + 11 MiB for each pod + 100 MiB (amazon-eks-ami bootstrap.sh).
+    # What EKS reserves (amazon-eks-ami bootstrap.sh): 70 millicores of two, and 355 MiB + 11 MiB for each pod.
     free_memory = memory - 355 - 11 * pods
     return {
         "capacity": {"cpu": str(cpu), "memory": f"{memory}Mi", "pods": str(pods)},

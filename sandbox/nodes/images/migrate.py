@@ -8,7 +8,7 @@ from sandbox.nodes.images.registry import ContainerSpec, ImageContext, Running, 
 
 @dataclass(frozen=True)
 class Migrate:
-    """Runs `dbos` of the application's environment, in the scratch directory so that no configuration of ours is read."""
+    """Runs the application environment's `dbos`, in the scratch directory: no configuration of ours is read there."""
 
     def matches(self, image: str) -> bool:
         """A repository named `…-migrate` in any registry."""
