@@ -1,0 +1,93 @@
+"""Puts the stand-in together and serves it over HTTP/1.1 on 127.0.0.1."""
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from sandbox.aws import iam, sts
+from sandbox.aws.clock import Clock
+from sandbox.aws.cloud import Cloud
+from sandbox.aws.control import Control
+from sandbox.aws.credentials import Credentials, own_credentials
+from sandbox.aws.front import Front, Ticker
+from sandbox.aws.moto_app import Moto
+from sandbox.aws.snapshot import Snapshots
+
+REGION = "us-west-2"
+
+
+class _Requests(WSGIRequestHandler):
+    """Keep-alive, and no line per request on the terminal (the call log has them)."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
+        logging.getLogger("werkzeug").debug(message, *args)
+
+
+class Server:
+    """One AWS stand-in. `start` returns at once; calls wait until moto is loaded."""
+
+    def __init__(self, home: Path, port: int, clock: Clock, with_clusters: bool = True) -> None:
+        self.cloud = Cloud(home, port, clock, Credentials(own_credentials(home)))
+        self._moto = Moto(port)
+        self._snapshots = Snapshots(home / "aws" / "state.pickle", self.cloud.lock, self._own_state)
+        self.cloud.lifecycle.on_change = self._snapshots.mark
+        self._control = Control(self.cloud, self._snapshots.mark)
+        self._front = Front(self.cloud, self._moto, self._snapshots, self._handlers(), self._control)
+        self._ticker = Ticker(self.cloud, self._front.stopping)
+        self._http: BaseWSGIServer = make_server(
+            "127.0.0.1", port, self._front, threaded=True, request_handler=_Requests
+        )
+        self._thread = threading.Thread(target=self._http.serve_forever, name="aws-http", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        self._moto.load(self._install, REGION)
+
+    def stop(self) -> None:
+        """Stop answering, then write the state."""
+        self._front.stopping.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._snapshots.stop()
+        self.cloud.workers.shutdown(wait=False, cancel_futures=True)
+
+    def _handlers(self) -> dict[str, Any]:
+        cloud = self.cloud
+        return {
+            "sts:GetCallerIdentity": lambda call: sts.caller_identity(
+                call, cloud.credentials.identify(call.service, call.access_key)
+            ),
+            "iam:SimulatePrincipalPolicy": lambda call: iam.simulate_principal_policy(call, cloud.settings),
+            "servicequotas:*": cloud.quotas.answer,
+        }
+
+    def _install(self) -> None:
+        """After moto's import, before its first use: our subclasses, then the saved state."""
+        from sandbox.aws import extensions  # noqa: PLC0415
+
+        extensions.install(self.cloud)
+        restored = self._snapshots.restore()
+        if restored is not None:
+            self._restore(restored)
+        self._snapshots.start()
+        self._ticker.start()
+
+    def _own_state(self) -> dict[str, Any]:
+        cloud = self.cloud
+        return {
+            "settings": cloud.settings,
+            "changes": cloud.lifecycle.changes,
+            "tokens": cloud.tokens,
+            "credentials": cloud.credentials.states,
+        }
+
+    def _restore(self, own: dict[str, Any]) -> None:
+        self.cloud.settings.change(vars(own["settings"]))
+        self.cloud.lifecycle.changes = own["changes"]
+        self.cloud.tokens = own["tokens"]
+        self.cloud.credentials.states = own["credentials"]
