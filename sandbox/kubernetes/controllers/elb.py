@@ -43,18 +43,8 @@ class Elb:
 
     def __init__(self, settings: Settings) -> None:
         self._cluster = settings.cluster
-        session: Any = boto3.Session(
-            aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=settings.region
-        )
-        config = Config(
-            connect_timeout=TIMEOUT_SECONDS,
-            read_timeout=TIMEOUT_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": 3},
-            user_agent_extra=f"sandbox-account/{settings.account}",
-        )
-        self._eks, self._ec2, self._elb = (
-            session.client(name, endpoint_url=settings.aws_endpoint, config=config) for name in ("eks", "ec2", "elb")
-        )
+        session = _session(settings)
+        self._eks, self._ec2, self._elb = (_client(session, name, settings) for name in ("eks", "ec2", "elb"))
 
     def ensure(self, wanted: Wanted) -> datetime:
         """Have the load balancer as wanted; returns when it was made. Raises LoadBalancerError or what boto3 raises."""
@@ -160,6 +150,33 @@ class Elb:
         if settings.get("IdleTimeout") != wanted.idle_timeout:
             attributes = {"ConnectionSettings": {"IdleTimeout": wanted.idle_timeout}}
             self._elb.modify_load_balancer_attributes(LoadBalancerName=wanted.name, LoadBalancerAttributes=attributes)
+
+
+def _session(settings: Settings) -> boto3.Session:
+    """Credentials for the cluster's account: the sandbox's own key, or a role assumed in another account."""
+    own = boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=settings.region)
+    sts = _client(own, "sts", settings)
+    if sts.get_caller_identity()["Account"] == settings.account:
+        return own
+    role = f"arn:aws:iam::{settings.account}:role/sandbox-internal"
+    granted = sts.assume_role(RoleArn=role, RoleSessionName=settings.cluster[:64])["Credentials"]
+    return boto3.Session(
+        aws_access_key_id=granted["AccessKeyId"],
+        aws_secret_access_key=granted["SecretAccessKey"],
+        aws_session_token=granted["SessionToken"],
+        region_name=settings.region,
+    )
+
+
+def _client(session: boto3.Session, service: str, settings: Settings) -> Any:
+    """A client that gives up after seconds, not minutes: the controller tries again by itself."""
+    config = Config(
+        connect_timeout=TIMEOUT_SECONDS,
+        read_timeout=TIMEOUT_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": 3},
+    )
+    anything: Any = session
+    return anything.client(service, endpoint_url=settings.aws_endpoint, config=config)
 
 
 def _code(error: ClientError) -> str:

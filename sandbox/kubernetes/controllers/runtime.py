@@ -25,7 +25,7 @@ Again = float | None
 """Seconds after which the same key is to be reconciled again, or None."""
 
 
-class Retry(Exception):  # noqa: N818 -- it asks for something, as asyncio.CancelledError does
+class Retry(Exception):
     """Raised by a controller whose work could not be done now, for a reason that it has already told."""
 
 
