@@ -1,0 +1,63 @@
+"""`Aws`: the thin clients of one account and region, made when first needed and kept."""
+
+from functools import cached_property
+
+from steps.clients.aws.ec2_catalog import Catalog
+from steps.clients.aws.ec2_groups import SecurityGroups
+from steps.clients.aws.ec2_nat import Nat
+from steps.clients.aws.ec2_network import Network
+from steps.clients.aws.ecr import Ecr
+from steps.clients.aws.eks import Eks
+from steps.clients.aws.iam import Iam
+from steps.clients.aws.rds import Rds
+from steps.clients.aws.secretsmanager import SecretsManager
+from steps.clients.aws.servicequotas import ServiceQuotas
+from steps.clients.aws.session import AwsTarget, Connection
+from steps.clients.aws.sts import Identity, Sts
+
+
+class Aws:
+    """One AWS account and region. Thread-safe; `close` it when done."""
+
+    def __init__(self, target: AwsTarget) -> None:
+        self.target = target
+        self.connection = Connection(target)
+        self._identity: Identity | None = None
+        self.sts = Sts(self.connection)
+        self.network = Network(self.connection)
+        self.nat = Nat(self.connection)
+        self.groups = SecurityGroups(self.connection)
+        self.catalog = Catalog(self.connection)
+        self.eks = Eks(self.connection)
+        self.iam = Iam(self.connection)
+        self.rds = Rds(self.connection)
+        self.ecr = Ecr(self.connection)
+        self.secrets = SecretsManager(self.connection)
+        self.service_quotas = ServiceQuotas(self.connection)
+
+    @property
+    def region(self) -> str:
+        return self.target.region
+
+    @cached_property
+    def partition(self) -> str:
+        """`aws`, `aws-cn` or `aws-us-gov`."""
+        return self.identity().partition
+
+    def identity(self) -> Identity:
+        """The caller, asked of AWS once (again after credentials were renewed, in case they are another's)."""
+        if self._identity is None or self.connection.principal is None:
+            self._identity = self.sts.identity()
+        return self._identity
+
+    def account_id(self) -> str:
+        """The twelve-digit account number."""
+        return self.identity().account_id
+
+    def cluster_token(self, cluster_name: str) -> str:
+        """A bearer token for the EKS cluster's API; renew it before it is 14 minutes old."""
+        return self.sts.cluster_token(cluster_name)
+
+    def close(self) -> None:
+        """Close all connections; a later call opens them again."""
+        self.connection.forget()

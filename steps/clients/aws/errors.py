@@ -1,0 +1,243 @@
+"""The one translator of AWS's errors into Podium's.
+
+    no usable credentials      AWS_CREDENTIALS_MISSING      user
+    expired credentials        AWS_CREDENTIALS_EXPIRED      user
+    not permitted              AWS_ACCESS_DENIED            user, names the IAM action
+    a quota is reached         AWS_QUOTA_EXCEEDED           user, names the quota
+    throttling, 5xx, network   AWS_UNAVAILABLE              provider, transient
+    still in use, not ready    AWS_RESOURCE_FAILED          provider, transient
+    everything else            AWS_INVALID_REQUEST          podium
+
+Only the error's code and HTTP status decide, never its text. The text of AWS is shown, cut short, unless it may hold a
+secret: botocore and Secrets Manager repeat the values they reject.
+"""
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    MetadataRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+)
+from botocore.parsers import ResponseParserError
+
+from steps.clients.aws.permissions import action_name, also_needed
+from steps.clients.aws.quotas import quota_of
+from steps.errors import Code, Fault, PodiumError, TransientError
+
+TEXT_LIMIT = 300
+QUIET_SERVICES = frozenset({"secretsmanager", "sts"})
+
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+REJECTED = frozenset(
+    {
+        "AuthFailure",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "NotAuthorized",
+        "OptInRequired",
+        "UnauthorizedOperation",
+        "UnauthorizedAccess",
+    }
+)
+THROTTLED = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "ConcurrentModification",
+        "ConcurrentModificationException",
+        "EC2ThrottledException",
+        "EntityTemporarilyUnmodifiable",
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServiceError",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServerException",
+        "ServiceFailure",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+        "Unavailable",
+    }
+)
+BUSY = frozenset(
+    {
+        "DeleteConflict",
+        "DependencyViolation",
+        "IncorrectState",
+        "InvalidDBInstanceState",
+        "InvalidDBSubnetGroupStateFault",
+        "InvalidIPAddress.InUse",
+        "RepositoryNotEmptyException",
+        "ResourceInUseException",
+    }
+)
+CAPACITY = frozenset(
+    {"InsufficientInstanceCapacity", "InsufficientDBInstanceCapacity", "InsufficientDBInstanceCapacityFault"}
+)
+QUOTA_SUFFIXES = (
+    "LimitExceeded",
+    "LimitExceededException",
+    "QuotaExceeded",
+    "QuotaExceededFault",
+    "LimitExceededFault",
+)
+
+_NO_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    ProfileNotFound,
+    MetadataRetrievalError,
+)
+_GIVE_CREDENTIALS = (
+    "Give Podium's process valid AWS credentials (environment, shared file or instance role; "
+    "`aws sts get-caller-identity` must answer), check the machine's clock, then retry."
+)
+
+
+def is_quiet(error: Exception, service: str) -> bool:
+    """Whether the error's own text must not be shown or logged, because it may repeat a secret value."""
+    return service in QUIET_SERVICES or (isinstance(error, BotoCoreError) and not isinstance(error, HTTPClientError))
+
+
+def translate(error: Exception, service: str, region: str, principal: str | None) -> PodiumError:
+    """Podium's error for one of botocore's. `service` is boto3's name of it, `principal` who called, if known."""
+    if isinstance(error, ClientError):
+        return _of_answer(error, service, region, principal)
+    if isinstance(error, _NO_CREDENTIALS):
+        return _credentials(Code.AWS_CREDENTIALS_MISSING, f"no usable AWS credentials ({type(error).__name__})")
+    if isinstance(error, SSOError):
+        return _credentials(Code.AWS_CREDENTIALS_EXPIRED, f"the AWS sign-in has expired ({type(error).__name__})")
+    if isinstance(error, HTTPClientError | ResponseParserError):
+        return _unavailable(f"{service} in {region} did not answer ({type(error).__name__})")
+    return PodiumError(
+        Code.AWS_INVALID_REQUEST,
+        f"the request to {service} could not be made ({type(error).__name__})",
+        fault=Fault.PODIUM,
+        retryable=True,
+        remedy="Check region and values of the installation spec; if they are right, report this error.",
+    )
+
+
+def _of_answer(  # noqa: PLR0911 - one line per kind
+    error: ClientError, service: str, region: str, principal: str | None
+) -> PodiumError:
+    code = str(error.response["Error"].get("Code", ""))
+    action = action_name(service, error.operation_name)
+    kind = _kind(code, int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)))
+    text = _text(error, service)
+    if kind is Code.AWS_CREDENTIALS_EXPIRED:
+        return _credentials(kind, f"AWS says the credentials have expired ({code} from {action})")
+    if kind is Code.AWS_CREDENTIALS_MISSING:
+        return _credentials(kind, f"AWS rejects the credentials ({code} from {action})")
+    if kind is Code.AWS_ACCESS_DENIED:
+        return _denied(code, action, principal)
+    if kind is Code.AWS_QUOTA_EXCEEDED:
+        return _quota(code, action, region)
+    if kind is Code.AWS_UNAVAILABLE:
+        return _unavailable(f"{action} in {region}: {code or 'no error code'}")
+    if kind is Code.AWS_RESOURCE_FAILED:
+        return _busy(code, f"{action}: {code}{text}")
+    return PodiumError(
+        Code.AWS_INVALID_REQUEST,
+        f"AWS refused {action}: {code}{text}",
+        fault=Fault.USER,
+        retryable=True,
+        remedy="Correct what AWS names in the installation spec or in the account, then retry.",
+    )
+
+
+def _kind(code: str, status: int) -> Code:  # noqa: PLR0911 - one line per kind, in order of precedence
+    if code in EXPIRED:
+        return Code.AWS_CREDENTIALS_EXPIRED
+    if code in REJECTED:
+        return Code.AWS_CREDENTIALS_MISSING
+    if code in DENIED:
+        return Code.AWS_ACCESS_DENIED
+    if code in THROTTLED:
+        return Code.AWS_UNAVAILABLE
+    if code in BUSY | CAPACITY or code.endswith(NOT_SEEN_SUFFIXES):
+        return Code.AWS_RESOURCE_FAILED
+    if quota_of(code) or code.endswith(QUOTA_SUFFIXES):
+        return Code.AWS_QUOTA_EXCEEDED
+    if status == 429 or (status >= 500 and status != 501):
+        return Code.AWS_UNAVAILABLE
+    return Code.AWS_INVALID_REQUEST
+
+
+def _text(error: ClientError, service: str) -> str:
+    """AWS's own sentence, cut short; nothing from services whose errors may repeat a secret."""
+    message = str(error.response["Error"].get("Message", ""))
+    if service in QUIET_SERVICES or not message:
+        return ""
+    return f": {message[:TEXT_LIMIT]}"
+
+
+def _credentials(code: Code, message: str) -> PodiumError:
+    return PodiumError.by_user(code, message, _GIVE_CREDENTIALS)
+
+
+def _unavailable(message: str) -> TransientError:
+    return TransientError.by_provider(
+        Code.AWS_UNAVAILABLE, f"AWS is not available: {message}", "Retry in a few minutes; see AWS's health dashboard."
+    )
+
+
+def _busy(code: str, message: str) -> TransientError:
+    remedy = "Retry in a few minutes; if it stays so, remove what still uses it."
+    if code in CAPACITY:
+        remedy = "AWS is out of this instance type for now: retry later, or choose another type or region."
+    return TransientError.by_provider(Code.AWS_RESOURCE_FAILED, message, remedy)
+
+
+def _denied(code: str, action: str, principal: str | None) -> PodiumError:
+    needs = " and ".join((action, *also_needed(action)))
+    return PodiumError.by_user(
+        Code.AWS_ACCESS_DENIED,
+        f"AWS does not allow {principal or 'this identity'} to call {action} ({code})",
+        f"Grant {needs} to {principal or 'the role or user whose credentials Podium uses'} "
+        "(deploy/iam/podium-policy.json holds all it needs), then retry.",
+    )
+
+
+def _quota(code: str, action: str, region: str) -> PodiumError:
+    quota = quota_of(code, action)
+    if quota is None:
+        return PodiumError.by_user(
+            Code.AWS_QUOTA_EXCEEDED,
+            f"an AWS quota in {region} is reached ({code} from {action})",
+            "Raise it in the Service Quotas console or remove what is no longer used, then retry.",
+        )
+    return PodiumError.by_user(
+        Code.AWS_QUOTA_EXCEEDED,
+        f'the AWS quota "{quota.name}" in {region} is reached ({code} from {action})',
+        quota.remedy(region),
+    )

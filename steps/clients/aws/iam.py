@@ -1,0 +1,146 @@
+"""IAM: roles with managed policies, OpenID Connect providers, and the simulator that preflight asks.
+
+IAM names are unique in the account, so a second create of the same name is refused: `make_x` then returns None.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from steps.clients.aws.base import ServiceClient, Tolerate, tag_dict, tag_list, translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+
+EXISTS = "EntityAlreadyExists"
+ABSENT = "NoSuchEntity"
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role; `age` in seconds, since IAM needs some to make a new one known everywhere."""
+
+    name: str
+    arn: str
+    age: float
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Provider:
+    """An OpenID Connect provider."""
+
+    arn: str
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What the policy simulator says of one action. `certain` is False when it lacked values of conditions."""
+
+    action: str
+    allowed: bool
+    certain: bool
+
+
+class Iam(ServiceClient):
+    """Identity and Access Management."""
+
+    service = "iam"
+
+    @property
+    def _api(self) -> "IAMClient":
+        api: IAMClient = self.connection.client("iam")
+        return api
+
+    @translated
+    def role(self, name: str) -> Role | None:
+        with Tolerate(ABSENT):
+            one = self._api.get_role(RoleName=name)["Role"]
+            age = (datetime.now(UTC) - one["CreateDate"]).total_seconds()
+            return Role(name, one["Arn"], age, tag_dict(one.get("Tags")))
+        return None
+
+    @translated
+    def make_role(self, name: str, trusted_service: str, description: str, tags: Mapping[str, str]) -> str | None:
+        """ARN of the new role that `trusted_service` (e.g. eks.amazonaws.com) may assume; None: the name is taken."""
+        trust = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Effect": "Allow", "Principal": {"Service": trusted_service}, "Action": "sts:AssumeRole"},
+            ],
+        }
+        with Tolerate(EXISTS):
+            answer = self._api.create_role(
+                RoleName=name,
+                AssumeRolePolicyDocument=json.dumps(trust),
+                Description=description,
+                Tags=tag_list(tags),
+            )
+            return answer["Role"]["Arn"]
+        return None
+
+    @translated
+    def policies(self, role: str) -> list[str]:
+        """ARNs of the managed policies attached to a role; none when there is no such role."""
+        with Tolerate(ABSENT):
+            pages = self._api.get_paginator("list_attached_role_policies").paginate(RoleName=role)
+            return [one["PolicyArn"] for page in pages for one in page["AttachedPolicies"]]
+        return []
+
+    @translated
+    def attach(self, role: str, policy_arn: str) -> None:
+        self._api.attach_role_policy(RoleName=role, PolicyArn=policy_arn)
+
+    @translated
+    def delete_role(self, name: str) -> None:
+        """Detach its managed policies, then delete it."""
+        for policy_arn in self.policies(name):
+            with Tolerate(ABSENT):
+                self._api.detach_role_policy(RoleName=name, PolicyArn=policy_arn)
+        with Tolerate(ABSENT):
+            self._api.delete_role(RoleName=name)
+
+    @translated
+    def provider(self, arn: str) -> Provider | None:
+        with Tolerate(ABSENT):
+            answer = self._api.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+            return Provider(arn, tag_dict(answer.get("Tags")))
+        return None
+
+    @translated
+    def providers(self) -> list[str]:
+        """ARNs of all OpenID Connect providers of the account."""
+        answer = self._api.list_open_id_connect_providers()
+        return [one["Arn"] for one in answer["OpenIDConnectProviderList"] if "Arn" in one]
+
+    @translated
+    def make_provider(self, issuer: str, tags: Mapping[str, str]) -> str | None:
+        """ARN of the new provider; None: there is one of this issuer. IAM fetches the thumbprint itself."""
+        with Tolerate(EXISTS):
+            answer = self._api.create_open_id_connect_provider(
+                Url=issuer,
+                ClientIDList=["sts.amazonaws.com"],
+                Tags=tag_list(tags),
+            )
+            return answer["OpenIDConnectProviderArn"]
+        return None
+
+    @translated
+    def delete_provider(self, arn: str) -> None:
+        with Tolerate(ABSENT):
+            self._api.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+
+    @translated
+    def simulate(self, principal_arn: str, actions: list[str], resources: list[str]) -> list[Simulated]:
+        """Whether the policies of a user or role allow these actions on these resources."""
+        pages = self._api.get_paginator("simulate_principal_policy").paginate(
+            PolicySourceArn=principal_arn, ActionNames=actions, ResourceArns=resources
+        )
+        return [
+            Simulated(one["EvalActionName"], one["EvalDecision"] == "allowed", not one.get("MissingContextValues"))
+            for page in pages
+            for one in page["EvaluationResults"]
+        ]

@@ -1,0 +1,132 @@
+"""One botocore session per target account and region: its credentials and its clients, made when first needed.
+
+Clients are safe to share between threads, sessions are not: a lock guards everything that touches the session.
+boto3's own session is left out: it only adds resources, and lengthens the shared loader's search path each time.
+The service models (tens of megabytes as Python objects) are read through one loader shared by all targets.
+"""
+
+import threading
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, CredentialResolver, DeferredRefreshableCredentials
+from botocore.exceptions import NoCredentialsError
+from botocore.loaders import Loader
+
+SESSION_NAME = "podium"
+USER_AGENT = "podium/0.1.0"
+ATTEMPTS = 6
+"""Tries per call within botocore (its `standard` mode: throttling, 5xx and broken connections, with back-off)."""
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class AwsTarget:
+    """Where to install: a region, and the role to assume there (None: the environment's own credentials)."""
+
+    region: str
+    role_arn: str | None = None
+    external_id: str | None = None
+
+
+@cache
+def _shared_loader() -> Loader:
+    """The reader, and cache, of botocore's service models."""
+    loader: Loader = botocore.session.get_session().get_component("data_loader")
+    return loader
+
+
+class _RoleProvider:
+    """Credentials of an assumed role, renewed by botocore before they expire."""
+
+    METHOD = "podium-assume-role"
+
+    def __init__(self, target: AwsTarget, role_arn: str) -> None:
+        self._target = target
+        self._role_arn = role_arn
+
+    def load(self) -> DeferredRefreshableCredentials:
+        """Assume the role with the environment's credentials; asks AWS only when the credentials are first used."""
+        source = _plain_session()
+        credentials = source.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        region = self._target.region
+
+        def client(service: str, **options: Any) -> Any:
+            return source.create_client(service, **(options | {"region_name": region, "config": _config()}))
+
+        arguments = {"RoleSessionName": SESSION_NAME}
+        if self._target.external_id:
+            arguments["ExternalId"] = self._target.external_id
+        fetcher = AssumeRoleCredentialFetcher(
+            client, credentials, self._target.role_arn, extra_args=arguments, cache={}
+        )
+        return DeferredRefreshableCredentials(fetcher.fetch_credentials, self.METHOD)
+
+
+def _plain_session() -> botocore.session.Session:
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _shared_loader())
+    return session
+
+
+def _config() -> Config:
+    return Config(
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        user_agent_extra=USER_AGENT,
+    )
+
+
+class Connection:
+    """The clients of one target by service name. Thread-safe."""
+
+    def __init__(self, target: AwsTarget) -> None:
+        self.target = target
+        self._lock = threading.RLock()
+        self._session: botocore.session.Session | None = None
+        self._clients: dict[str, Any] = {}
+        self.principal: str | None = None
+        """ARN of the identity in use, once known: named in the remedy when access is denied."""
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of `service` (boto3's name), made at the first call."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._opened().create_client(
+                    service, region_name=self.target.region, config=_config()
+                )
+            return self._clients[service]
+
+    def credentials(self) -> Any:
+        """botocore's credentials object, which renews itself. Raises NoCredentialsError when there are none."""
+        with self._lock:
+            credentials = self._opened().get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        return credentials
+
+    def events(self) -> Any:
+        with self._lock:
+            return self._opened().get_component("event_emitter")
+
+    def forget(self) -> None:
+        """Drop clients and credentials, so that the next call reads the environment's credentials anew."""
+        with self._lock:
+            clients, self._clients, self._session, self.principal = list(self._clients.values()), {}, None, None
+        for client in clients:
+            client.close()
+
+    def _opened(self) -> botocore.session.Session:
+        if self._session is None:
+            self._session = _plain_session()
+            if self.target.role_arn:
+                provider: Any = _RoleProvider(self.target, self.target.role_arn)
+                self._session.register_component("credential_provider", CredentialResolver([provider]))
+        return self._session

@@ -1,0 +1,89 @@
+"""The EKS control plane."""
+
+from typing import Literal
+
+from steps.clients.aws import Aws
+from steps.clients.aws.eks import Cluster
+from steps.names import Owner
+from steps.ownership import being_deleted, check_ours, failed, is_ours
+from steps.second_look import until_seen, while_fresh
+from steps.waiting import Pending
+
+
+def ensure_cluster(
+    aws: Aws, owner: Owner, version: str, role_arn: str, subnet_ids: list[str], public_access_cidrs: list[str]
+) -> str:
+    """Name of the cluster, being made or there. A cluster that failed is deleted first (then: try again later)."""
+    name = owner.names.cluster
+    found = aws.eks.cluster(name)
+    if found is None:
+        role = role_arn.rsplit("/", 1)[-1]
+        while_fresh(
+            lambda: aws.eks.make_cluster(
+                name,
+                version=version,
+                role_arn=role_arn,
+                subnet_ids=subnet_ids,
+                public_access_cidrs=public_access_cidrs,
+                token=owner.client_token("cluster"),
+                tags=owner.tags("cluster"),
+            ),
+            lambda: _age(aws, role),
+        )
+        found = until_seen(lambda: aws.eks.cluster(name), f"the EKS cluster {name}")
+    check_ours(owner, found.tags, f"the EKS cluster {name}")
+    if found.status == "FAILED":
+        aws.eks.delete_cluster(name)
+    if found.status in ("FAILED", "DELETING"):
+        raise being_deleted(f"an earlier EKS cluster {name}")
+    return name
+
+
+def await_cluster(aws: Aws, name: str) -> dict[str, str] | Pending:
+    """What others need to reach the cluster, once it is active.
+
+    {cluster_name, cluster_endpoint, cluster_ca (base64 PEM), cluster_security_group_id, oidc_issuer,
+    kubernetes_version, vpc_id}
+    """
+    found = aws.eks.cluster(name)
+    if found is None:
+        raise failed(f"the EKS cluster {name}", ("it is not there any more",))
+    if found.status in ("FAILED", "DELETING"):
+        raise failed(f"the EKS cluster {name}", (f"EKS says {found.status}", *found.issues))
+    if found.status not in ("ACTIVE", "UPDATING") or not found.endpoint:
+        return Pending(f"EKS says {found.status}")
+    return outputs(found)
+
+
+def outputs(cluster: Cluster) -> dict[str, str]:
+    """A cluster as `await_cluster` returns it."""
+    return {
+        "cluster_name": cluster.name,
+        "cluster_endpoint": cluster.endpoint,
+        "cluster_ca": cluster.certificate_authority,
+        "cluster_security_group_id": cluster.security_group_id,
+        "oidc_issuer": cluster.oidc_issuer,
+        "kubernetes_version": cluster.version,
+        "vpc_id": cluster.vpc_id,
+    }
+
+
+def delete_cluster(aws: Aws, owner: Owner) -> None:
+    """Begin to delete it; its node groups must be gone."""
+    found = aws.eks.cluster(owner.names.cluster)
+    if found is not None and is_ours(owner, found.tags) and found.status != "DELETING":
+        aws.eks.delete_cluster(found.name)
+
+
+def await_cluster_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending:
+    found = aws.eks.cluster(owner.names.cluster)
+    if found is None or not is_ours(owner, found.tags):
+        return True
+    if found.status == "FAILED":
+        raise failed(f"deleting the EKS cluster {found.name}", found.issues)
+    return Pending(f"EKS says {found.status}")
+
+
+def _age(aws: Aws, role_name: str) -> float | None:
+    role = aws.iam.role(role_name)
+    return None if role is None else role.age

@@ -1,0 +1,177 @@
+"""The VPC: address range, internet gateway, public and private subnets, the public routes."""
+
+from typing import TypeVar
+
+from steps.clients.aws import Aws
+from steps.clients.aws.ec2_network import InternetGateway, RouteTable, Subnet, Vpc
+from steps.errors import Code, PodiumError, TransientError
+from steps.names import Owner
+from steps.ownership import check_ours
+from steps.second_look import keep_one, until_seen
+
+T = TypeVar("T", Vpc, InternetGateway)
+
+PUBLIC_ROUTES = "routes-public"
+ROLE_TAG = {"public": "kubernetes.io/role/elb", "private": "kubernetes.io/role/internal-elb"}
+"""How Kubernetes finds the subnets for load balancers (https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html)."""
+
+
+def ensure_vpc(aws: Aws, owner: Owner, cidr: str) -> str:
+    """Id of the installation's VPC, with DNS support and host names on."""
+
+    def look() -> list[Vpc]:
+        return aws.network.vpcs(owner.tags("vpc"))
+
+    found = look()
+    if not found:
+        made = aws.network.make_vpc(cidr, owner.tags("vpc", Name=owner.installation))
+        found = until_seen(lambda: _with_id(look(), made), f"the VPC {made}")
+    vpc = keep_one(found, lambda vpc: _is_used(aws, vpc), lambda vpc: aws.network.delete_vpc(vpc.id))
+    aws.network.switch_on_dns(vpc.id)
+    return vpc.id
+
+
+def ensure_internet_gateway(aws: Aws, owner: Owner, vpc_id: str) -> str:
+    """Id of the VPC's internet gateway, attached."""
+
+    def look() -> list[InternetGateway]:
+        return aws.network.gateways(owner.tags("internet-gateway"))
+
+    found = look()
+    if not found:
+        made = aws.network.make_gateway(owner.tags("internet-gateway", Name=owner.installation))
+        found = until_seen(lambda: _with_id(look(), made), f"the internet gateway {made}")
+    gateway = keep_one(found, lambda gateway: bool(gateway.vpc_ids), aws.network.delete_gateway)
+    if vpc_id not in gateway.vpc_ids:
+        aws.network.attach_gateway(gateway.id, vpc_id)
+    return gateway.id
+
+
+def ensure_subnets(
+    aws: Aws, owner: Owner, vpc_id: str, kind: str, cidrs: list[str], zones: list[str], cluster_name: str
+) -> list[str]:
+    """Ids of the `public` or `private` subnets, one per zone, tagged so that Kubernetes finds them."""
+    found = aws.network.subnets(vpc_id)
+    return [
+        _ensure_subnet(aws, owner, vpc_id, found, kind, index, cidr, zone, cluster_name)
+        for index, (cidr, zone) in enumerate(zip(cidrs, zones, strict=True))
+    ]
+
+
+def ensure_public_routes(aws: Aws, owner: Owner, vpc_id: str, igw_id: str, subnet_ids: list[str]) -> str:
+    """Id of the route table that sends the public subnets' traffic to the internet gateway."""
+    table = ensure_route_table(aws, owner, vpc_id, PUBLIC_ROUTES)
+    aws.network.route_everything(table, gateway_id=igw_id)
+    associate(aws, table, subnet_ids)
+    return table.id
+
+
+def ensure_route_table(aws: Aws, owner: Owner, vpc_id: str, resource: str) -> RouteTable:
+    """The installation's route table of this part name (also used by egress)."""
+
+    def look() -> list[RouteTable] | None:
+        return aws.network.route_tables(vpc_id, owner.tags(resource)) or None
+
+    found = look()
+    if found is None:
+        name = f"{owner.installation}-{resource.removeprefix('routes-')}"
+        aws.network.make_route_table(
+            vpc_id, owner.client_token(f"{resource}/{vpc_id}"), owner.tags(resource, Name=name)
+        )
+        found = until_seen(look, f"the route table {name}")
+    return keep_one(found, lambda table: bool(table.subnets), aws.network.delete_route_table)
+
+
+def associate(aws: Aws, table: RouteTable, subnet_ids: list[str]) -> None:
+    for subnet_id in subnet_ids:
+        if subnet_id not in table.subnets:
+            aws.network.associate(table.id, subnet_id)
+
+
+def delete_network(aws: Aws, owner: Owner) -> None:
+    """Delete routes, subnets, internet gateway and VPC: whatever of them carries the installation's tag.
+
+    Raises TransientError naming the network interfaces that are still in the way, when there are some.
+    """
+    vpcs = aws.network.vpcs(owner.tags("vpc"))
+    try:
+        _delete_parts(aws, owner)
+        for vpc in vpcs:
+            aws.network.delete_vpc(vpc.id)
+    except TransientError as error:
+        raise _explained(aws, error, vpcs) from error
+
+
+def _delete_parts(aws: Aws, owner: Owner) -> None:
+    for table in aws.network.route_tables(tags=owner.tags(PUBLIC_ROUTES)):
+        aws.network.delete_route_table(table)
+    for kind in ROLE_TAG:
+        for index in range(3):
+            for subnet in aws.network.subnets(tags=owner.tags(f"subnet-{kind}-{index}")):
+                aws.network.delete_subnet(subnet.id)
+    for gateway in aws.network.gateways(owner.tags("internet-gateway")):
+        aws.network.delete_gateway(gateway)
+
+
+def _explained(aws: Aws, error: TransientError, vpcs: list[Vpc]) -> TransientError:
+    if error.code is not Code.AWS_RESOURCE_FAILED:
+        return error
+    left = [interface for vpc in vpcs for interface in aws.network.interfaces(vpc.id)]
+    if not left:
+        return error
+    return TransientError.by_provider(
+        error.code,
+        f"{error.message}; still in the VPC: {', '.join(left[:10])}",
+        "Delete what owns these network interfaces (load balancers of Services, instances), then retry.",
+    )
+
+
+def _ensure_subnet(
+    aws: Aws,
+    owner: Owner,
+    vpc_id: str,
+    found: list[Subnet],
+    kind: str,
+    index: int,
+    cidr: str,
+    zone: str,
+    cluster_name: str,
+) -> str:
+    resource = f"subnet-{kind}-{index}"
+    subnet = _own_subnet(owner, found, resource)
+    if subnet is None:
+        extra = {"Name": f"{owner.installation}-{kind}-{zone}", ROLE_TAG[kind]: "1"}
+        tags = owner.tags(resource, **extra, **{f"kubernetes.io/cluster/{cluster_name}": "shared"})
+        made = aws.network.make_subnet(vpc_id, cidr, zone, tags)
+        if made is None:
+            _check_range(owner, aws.network.subnets(vpc_id), cidr)
+        look = lambda: _own_subnet(owner, aws.network.subnets(vpc_id), resource)  # noqa: E731
+        subnet = until_seen(look, f"the subnet {cidr}")
+    if kind == "public" and not subnet.public_ips:
+        aws.network.give_public_ips(subnet.id)
+    return subnet.id
+
+
+def _own_subnet(owner: Owner, found: list[Subnet], resource: str) -> Subnet | None:
+    wanted = owner.tags(resource).items()
+    return next((subnet for subnet in found if wanted <= subnet.tags.items()), None)
+
+
+def _check_range(owner: Owner, found: list[Subnet], cidr: str) -> None:
+    """AWS refused the range as used: by ourselves (fine) or by another's subnet (NAME_TAKEN)."""
+    same = next((subnet for subnet in found if subnet.cidr == cidr), None)
+    if same is None:
+        raise PodiumError.by_user(
+            Code.AWS_INVALID_REQUEST,
+            f"the subnet range {cidr} overlaps another subnet of the VPC",
+            "Choose other subnet ranges or remove that subnet, then retry.",
+        )
+    check_ours(owner, same.tags, f"the subnet {same.id} ({cidr})")
+
+
+def _is_used(aws: Aws, vpc: Vpc) -> bool:
+    return bool(aws.network.subnets(vpc.id))
+
+
+def _with_id(found: list[T], wanted: str) -> list[T] | None:
+    return found if any(one.id == wanted for one in found) else None

@@ -1,0 +1,87 @@
+"""The managed node group."""
+
+from typing import Literal
+
+from steps.clients.aws import Aws
+from steps.names import Owner
+from steps.ownership import being_deleted, check_ours, failed, is_ours
+from steps.second_look import until_seen, while_fresh
+from steps.waiting import Pending
+
+FAILED = frozenset({"CREATE_FAILED", "DELETE_FAILED"})
+
+
+def ensure_node_group(
+    aws: Aws,
+    owner: Owner,
+    cluster: str,
+    group: str,
+    role_arn: str,
+    subnet_ids: list[str],
+    instance_type: str,
+    count: int,
+    disk_gib: int,
+) -> str:
+    """Name of the node group, being made or there. One that failed is deleted first (then: try again later)."""
+    found = aws.eks.node_group(cluster, group)
+    if found is None:
+        role = role_arn.rsplit("/", 1)[-1]
+        while_fresh(
+            lambda: aws.eks.make_node_group(
+                cluster,
+                group,
+                role_arn=role_arn,
+                subnet_ids=subnet_ids,
+                instance_type=instance_type,
+                count=count,
+                disk_gib=disk_gib,
+                token=owner.client_token(f"node-group/{group}"),
+                tags=owner.tags(f"node-group-{group}"),
+            ),
+            lambda: _age(aws, role),
+        )
+        found = until_seen(lambda: aws.eks.node_group(cluster, group), f"the node group {group}")
+    check_ours(owner, found.tags, f"the node group {group} of {cluster}")
+    if found.status == "CREATE_FAILED":
+        aws.eks.delete_node_group(cluster, group)
+    if found.status in ("CREATE_FAILED", "DELETING"):
+        raise being_deleted(f"an earlier node group {group}")
+    return group
+
+
+def await_node_group(aws: Aws, cluster: str, group: str) -> dict[str, int] | Pending:
+    """{nodes: how many} once the group is active."""
+    found = aws.eks.node_group(cluster, group)
+    if found is None:
+        raise failed(f"the node group {group}", ("it is not there any more",))
+    if found.status == "ACTIVE":
+        return {"nodes": found.desired}
+    if found.status in FAILED:
+        raise failed(f"the node group {group}", (f"EKS says {found.status}", *found.issues))
+    return Pending(f"EKS says {found.status}{': ' + found.issues[0] if found.issues else ''}")
+
+
+def delete_node_group(aws: Aws, owner: Owner) -> None:
+    """Begin to delete the node groups of the installation's own cluster that carry its tag."""
+    cluster = owner.names.cluster
+    for group in aws.eks.node_groups(cluster):
+        found = aws.eks.node_group(cluster, group)
+        if found is not None and is_ours(owner, found.tags) and found.status != "DELETING":
+            aws.eks.delete_node_group(cluster, group)
+
+
+def await_node_group_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending:
+    cluster = owner.names.cluster
+    for group in aws.eks.node_groups(cluster):
+        found = aws.eks.node_group(cluster, group)
+        if found is None or not is_ours(owner, found.tags):
+            continue
+        if found.status == "DELETE_FAILED":
+            raise failed(f"deleting the node group {group}", found.issues)
+        return Pending(f"EKS says {found.status}")
+    return True
+
+
+def _age(aws: Aws, role_name: str) -> float | None:
+    role = aws.iam.role(role_name)
+    return None if role is None else role.age
