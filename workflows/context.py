@@ -12,6 +12,7 @@ from steps.clients.helm import Helm
 
 from steps.clients.aws import Aws, AwsTarget
 from steps.clients.kubernetes import Kube
+from workflows.graph import Graph
 from workflows.journal import Journal
 from workflows.ledger import Ledger
 from workflows.spec import InstallationSpec
@@ -50,6 +51,7 @@ class Context:
     journal: Journal
     ledger: Ledger
     clients: Clients
+    graph: Graph
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="step"))
 
 

@@ -16,11 +16,10 @@ from sqlalchemy.exc import IntegrityError
 
 from steps.names import Owner
 from workflows import intake, rewind
-from workflows.context import Clients
+from workflows.context import Context
 from workflows.errors import AlreadyExists, IdempotencyMismatch, NotFound, UnknownPhase, WrongState
-from workflows.journal import Journal, now
-from workflows.ledger import Ledger
-from workflows.phases import PHASES, downstream
+from workflows.graph import Graph
+from workflows.journal import now
 from workflows.plan import plan_of
 from workflows.records import InstallationRecord, OperationRecord
 from workflows.spec import InstallationSpec, SecretReference
@@ -43,12 +42,13 @@ class Created:
 class Control:
     """All methods block on the database (and `create` and `provide` on AWS, when they are given secret values)."""
 
-    def __init__(self, engine: sa.Engine, ledger: Ledger, journal: Journal, dbos: DBOSClient, clients: Clients) -> None:
-        self._engine, self._ledger, self._journal, self._dbos, self._clients = engine, ledger, journal, dbos, clients
+    def __init__(self, engine: sa.Engine, context: Context, dbos: DBOSClient) -> None:
+        self._engine, self._dbos, self._graph = engine, dbos, context.graph
+        self._ledger, self._journal, self._clients = context.ledger, context.journal, context.clients
 
     def plan(self, spec: InstallationSpec) -> dict[str, Any]:
         """See workflows.plan.plan_of."""
-        return plan_of(spec)
+        return plan_of(self._graph, spec)
 
     def create(self, spec: InstallationSpec, *, idempotency_key: str | None, fingerprint: str) -> Created:
         """Starts an install. Raises AlreadyExists, IdempotencyMismatch; PodiumError when a secret cannot be stored."""
@@ -73,17 +73,14 @@ class Control:
         """Goes on from the failed steps, or from the first step of `from_phase` and everything behind it."""
         operation = self._installation(name).operation
         if from_phase is not None and from_phase not in {phase.name for phase in operation.phases}:
-            raise UnknownPhase(from_phase, tuple(phase.name for phase in PHASES))
+            raise UnknownPhase(from_phase, self._graph.names)
         if operation.state not in _RETRYABLE:
             raise WrongState(operation.state, _RETRYABLE)
         started = {phase.name for phase in operation.phases if phase.state not in ("pending", "skipped")}
-        if from_phase is None:
-            again = [p.name for p in operation.phases if p.state in ("failed", "cancelled")]
-            restart: list[str] = []
-        else:
-            restart = [phase for phase in downstream(from_phase) if phase in started]
-            unfinished = [p.name for p in operation.phases if p.state in ("failed", "cancelled")]
-            again = restart + [phase for phase in unfinished if phase not in restart]
+        behind = self._graph.downstream(from_phase) if from_phase else ()
+        restart = [phase for phase in behind if phase in started]
+        unfinished = [phase.name for phase in operation.phases if phase.state in ("failed", "cancelled")]
+        again = restart + [phase for phase in unfinished if phase not in restart]
         self._journal.retried(operation.id, again)
         rewind.rewind(self._dbos, operation.id, restart=restart)
         return self._operation(operation.id)
@@ -106,7 +103,7 @@ class Control:
         operation = installation.operation
         found = next((row for row in operation.phases if row.name == phase), None)
         if found is None:
-            raise UnknownPhase(phase, tuple(row.name for row in PHASES))
+            raise UnknownPhase(phase, self._graph.names)
         if found.state != "waiting":
             raise WrongState(found.state, ("waiting",))
         if isinstance(value, SecretStr):
@@ -147,7 +144,7 @@ class Control:
                     id=operation_id, installation=spec.name, kind="install", state="PENDING", created_at=moment
                 )
             )
-            connection.execute(sa.insert(phases), _phase_rows(spec, operation_id))
+            connection.execute(sa.insert(phases), _phase_rows(self._graph, spec, operation_id))
             if key is not None:
                 connection.execute(
                     sa.insert(idempotency_keys).values(
@@ -176,7 +173,7 @@ class Control:
         return found
 
 
-def _phase_rows(spec: InstallationSpec, operation_id: str) -> list[dict[str, Any]]:
+def _phase_rows(graph: Graph, spec: InstallationSpec, operation_id: str) -> list[dict[str, Any]]:
     return [
         {
             "operation_id": operation_id,
@@ -188,5 +185,5 @@ def _phase_rows(spec: InstallationSpec, operation_id: str) -> list[dict[str, Any
             "state": "skipped" if phase.skip(spec) else "pending",
             "attempt": 1,
         }
-        for position, phase in enumerate(PHASES)
+        for position, phase in enumerate(graph.phases)
     ]

@@ -66,7 +66,8 @@ class Run:
         """
         call = partial(function, *args, **kwargs)
         name = name_of(function)
-        return await self._checkpointed(action, name, lambda: self._patiently(name, call))
+        result: R = await self._checkpointed(action, name, lambda: self._patiently(name, call))
+        return result
 
     async def wait(
         self,
@@ -82,8 +83,9 @@ class Run:
         The deadline is soft: one more look comes after it, and time spent waiting for a person does not count.
         Raises PodiumError (code TIMED_OUT, or what the look raises).
         """
-        call = partial(look, *args, **kwargs)
-        return await self._checkpointed(action, name_of(look), lambda: self._look(action, name_of(look), call, minutes))
+        call, name = partial(look, *args, **kwargs), name_of(look)
+        result: R = await self._checkpointed(action, name, lambda: self._look(action, name, call, minutes))
+        return result
 
     async def _checkpointed(self, action: str, name: str, body: Callable[[], Any]) -> Any:
         journal = context().journal

@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any
 
 from dbos import DBOS, SetWorkflowID, StepOptions, WorkflowHandleAsync
-from dbos.error import DBOSWorkflowCancelledError
+from dbos import error as dbos_error
 
 from steps.errors import problem_of
 from workflows.context import context
 from workflows.durable import Run, in_pool
 from workflows.facts import Facts, outputs
-from workflows.phases import PHASES, Phase, phase_named, wanted
+from workflows.graph import Phase
 from workflows.spec import ExposureMode, InstallationSpec
 
 WAIT_FIRST_POLL_SECONDS = 0.2
@@ -32,7 +32,7 @@ async def install(operation_id: str, spec: dict[str, Any]) -> dict[str, Any]:
     parsed = InstallationSpec.model_validate(spec)
     journal = context().journal
     await _journalled("operation.started", partial(journal.operation_started, operation_id))
-    walk = _Walk(operation_id, spec, wanted(parsed))
+    walk = _Walk(operation_id, spec, context().graph.wanted(parsed))
     facts = await walk.to_the_end()
     if walk.failure is not None:
         problem = problem_of(walk.failure)
@@ -55,7 +55,7 @@ class _Walk:
         self._operation_id = operation_id
         self._spec = spec
         self._todo = list(phases)
-        self._done: set[str] = {phase.name for phase in PHASES} - {phase.name for phase in phases}
+        self._done: set[str] = set(context().graph.names) - {phase.name for phase in phases}
         self._running: dict[str, WorkflowHandleAsync[dict[str, Any]]] = {}
         self._facts: Facts = {}
         self.failure: Exception | None = None
@@ -85,24 +85,24 @@ class _Walk:
         del self._running[identifier]
         try:
             found = await handle.get_result(polling_interval_sec=WAIT_FIRST_POLL_SECONDS)
-        except DBOSWorkflowCancelledError:
+        except dbos_error.DBOSWorkflowCancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a phase raised is what the operation reports
             self.failure = self.failure or error
         else:
-            self._facts.update(found)  # type: ignore[typeddict-item]
+            self._facts.update(found)
             self._done.add(identifier.removeprefix(f"{self._operation_id}."))
 
 
 @DBOS.workflow(name="podium.phase")
 async def run_phase(operation_id: str, phase: str, spec: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
     """One phase, as a child workflow: its steps have ids of their own. Returns the facts it adds."""
-    journal, row = context().journal, phase_named(phase)
+    journal, row = context().journal, context().graph[phase]
     run = Run(operation_id, phase, InstallationSpec.model_validate(spec), Facts(**facts))  # type: ignore[typeddict-item]
     await _journalled("phase.started", partial(journal.phase_started, operation_id, phase, row.title))
     try:
         found = await row.run(run)
-    except DBOSWorkflowCancelledError:
+    except dbos_error.DBOSWorkflowCancelledError:
         raise
     except Exception as error:
         problem = problem_of(error)

@@ -5,19 +5,9 @@ duration at AWS in seconds (published figures, design.md section 2); `skip` says
 What only needs the control plane is applied while nodes are still coming; each phase awaits its own readiness.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-
-from workflows.durable import Run
-from workflows.facts import Facts
+from workflows.graph import Graph, Phase
 from workflows.install import account, application, conductor, infrastructure, platform
 from workflows.spec import ExposureMode, InstallationSpec
-
-PhaseFunction = Callable[[Run], Awaitable[Facts]]
-
-
-def _never(spec: InstallationSpec) -> bool:
-    return False
 
 
 def _not_exposed(spec: InstallationSpec) -> bool:
@@ -26,19 +16,6 @@ def _not_exposed(spec: InstallationSpec) -> bool:
 
 def _not_scaled(spec: InstallationSpec) -> bool:
     return not spec.autoscaling.enabled
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One row: `run` makes it, `undo` unmakes it; both are idempotent."""
-
-    name: str
-    title: str
-    needs: tuple[str, ...]
-    run: PhaseFunction
-    undo: PhaseFunction
-    weight: float
-    skip: Callable[[InstallationSpec], bool] = _never
 
 
 # fmt: off
@@ -70,24 +47,4 @@ PHASES: tuple[Phase, ...] = (
 )
 # fmt: on
 
-
-def phase_named(name: str) -> Phase:
-    """Raises KeyError when there is none of that name."""
-    return _BY_NAME[name]
-
-
-def wanted(spec: InstallationSpec) -> tuple[Phase, ...]:
-    """The phases that have something to do for this spec, in the table's order."""
-    return tuple(phase for phase in PHASES if not phase.skip(spec))
-
-
-def downstream(name: str) -> tuple[str, ...]:
-    """The phase and everything that needs it, directly or not, in the table's order."""
-    found = {name}
-    for phase in PHASES:
-        if found.intersection(phase.needs):
-            found.add(phase.name)
-    return tuple(phase.name for phase in PHASES if phase.name in found)
-
-
-_BY_NAME = {phase.name: phase for phase in PHASES}
+INSTALL = Graph(PHASES)

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from steps.names import Names
-from workflows.phases import PHASES
+from workflows.graph import Graph
 from workflows.spec import ExposureMode, InstallationSpec
 
 Resource = tuple[str, str]
 
 
-def plan_of(spec: InstallationSpec) -> dict[str, Any]:
+def plan_of(graph: Graph, spec: InstallationSpec) -> dict[str, Any]:
     """{name, graph: [{name, title, needs, weight, skipped}], resources: [{phase, type, name}], warnings: [...]}"""
     return {
         "name": spec.name,
@@ -22,11 +22,11 @@ def plan_of(spec: InstallationSpec) -> dict[str, Any]:
                 "weight": phase.weight,
                 "skipped": phase.skip(spec),
             }
-            for phase in PHASES
+            for phase in graph.phases
         ],
         "resources": [
             {"phase": phase.name, "type": kind, "name": name}
-            for phase in PHASES
+            for phase in graph.phases
             if not phase.skip(spec) and phase.name in _RESOURCES
             for kind, name in _RESOURCES[phase.name](spec)
         ],

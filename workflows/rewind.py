@@ -16,18 +16,19 @@ _SAW_CHILD_END = "DBOS.waitFirst"
 def rewind(dbos: DBOSClient, operation_id: str, *, restart: Iterable[str] = ()) -> None:
     """Sets every unsuccessful child, and the phases of `restart` from their first step, on their way again.
 
-    Phases of `restart` are forgotten by DBOS (their history stays in Podium's event log): the parent then starts them
-    anew, each when its needs are met.
+    Of `restart` the first phase goes back to its first step; those behind it are forgotten by DBOS (their history stays
+    in Podium's event log), so that the parent starts them anew, each when its needs are met.
     """
-    forgotten = {f"{operation_id}.{phase}" for phase in restart}
     states = _children(dbos, operation_id)
-    unsuccessful = {child for child, state in states.items() if state not in (*_ACTIVE, "SUCCESS")} - forgotten
-    start = _parents_step(dbos.list_workflow_steps(operation_id), unsuccessful | forgotten)
+    anew = [child for phase in restart if (child := f"{operation_id}.{phase}") in states]
+    unsuccessful = {child for child, state in states.items() if state not in (*_ACTIVE, "SUCCESS")} - set(anew)
+    start = _parents_step(dbos.list_workflow_steps(operation_id), unsuccessful.union(anew))
     for child in sorted(unsuccessful):
         _again(dbos, child, _failed_step(dbos.list_workflow_steps(child)))
-    present = sorted(forgotten & states.keys())
-    if present:
-        dbos.delete_workflows(present)
+    if anew[1:]:
+        dbos.delete_workflows(anew[1:])
+    for child in anew[:1]:
+        _again(dbos, child, 1)
     parent = dbos.retrieve_workflow(operation_id).get_status().status
     if parent not in _ACTIVE:
         _again(dbos, operation_id, start)

@@ -13,8 +13,10 @@ from workflows import engine as _engine  # noqa: F401 - registers the workflows 
 from workflows.context import Clients, Context, context, set_context
 from workflows.control import APPLICATION_VERSION, QUEUE, Control
 from workflows.errors import DatabaseUnavailable
+from workflows.graph import Graph
 from workflows.journal import Journal
 from workflows.ledger import Ledger
+from workflows.phases import INSTALL
 
 OPERATIONS_PER_ACCOUNT = 5
 QUEUE_POLL_SECONDS = 0.25
@@ -23,7 +25,7 @@ QUEUE_POLL_SECONDS = 0.25
 @dataclass(frozen=True)
 class RuntimeSettings:
     """`database_url`: postgresql://… or sqlite:///…; `executor_id`: stable per worker, who recovers its own workflows;
-    `helm`: path or name of the helm binary; `pool_size`: database connections, of DBOS and of Podium's own tables each."""
+    `helm`: path or name of the binary; `pool_size`: database connections, of DBOS and of Podium's own tables each."""
 
     database_url: str
     executor_id: str = "local"
@@ -51,7 +53,7 @@ class Runtime:
         self.engine.dispose()
 
 
-def launch(settings: RuntimeSettings, *, execute: bool = True) -> Runtime:
+def launch(settings: RuntimeSettings, *, execute: bool = True, graph: Graph = INSTALL) -> Runtime:
     """Raises DatabaseUnavailable when the database cannot be reached or migrated."""
     engine = make_engine(settings.database_url, settings.pool_size)
     try:
@@ -59,8 +61,7 @@ def launch(settings: RuntimeSettings, *, execute: bool = True) -> Runtime:
     except (SQLAlchemyError, OSError) as error:
         engine.dispose()
         raise DatabaseUnavailable(type(error).__name__) from error
-    ledger, journal, clients = Ledger(engine), Journal(engine), Clients(settings.helm)
-    set_context(Context(journal, ledger, clients))
+    set_context(Context(Journal(engine), Ledger(engine), Clients(settings.helm), graph))
     if execute:
         DBOS(config=dbos_config(settings))
         DBOS.launch()
@@ -73,7 +74,7 @@ def launch(settings: RuntimeSettings, *, execute: bool = True) -> Runtime:
     client = DBOSClient(
         system_database_engine=engine, serializer=DBOSPortableJSONSerializer(), application_name="podium"
     )
-    return Runtime(ledger, Control(engine, ledger, journal, client, clients), engine, client, execute)
+    return Runtime(context().ledger, Control(engine, context(), client), engine, client, execute)
 
 
 def make_engine(database_url: str, pool_size: int) -> sa.Engine:
