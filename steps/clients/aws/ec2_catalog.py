@@ -65,10 +65,10 @@ class Catalog(ServiceClient):
     def vcpus(self, instance_types: list[str]) -> dict[str, int]:
         """vCPUs of each instance type; unknown types are left out."""
         with Tolerate("InvalidInstanceType"):
-            pages = self._api.get_paginator("describe_instance_types").paginate(InstanceTypes=instance_types)
-            return {
-                one["InstanceType"]: one["VCpuInfo"]["DefaultVCpus"] for page in pages for one in page["InstanceTypes"]
-            }
+            wanted: Any = instance_types
+            pages = self._api.get_paginator("describe_instance_types").paginate(InstanceTypes=wanted)
+            found = [one for page in pages for one in page["InstanceTypes"]]
+            return {str(one["InstanceType"]): one["VCpuInfo"]["DefaultVCpus"] for one in found}
         return {}
 
     @translated

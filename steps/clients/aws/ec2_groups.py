@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from steps.clients.aws.base import ServiceClient, Tolerate, tag_dict, tag_filters, tag_list, translated
 
@@ -32,7 +32,7 @@ class SecurityGroups(ServiceClient):
 
     @translated
     def named(self, name: str, vpc_id: str | None = None) -> list[SecurityGroup]:
-        filters: list[dict[str, object]] = [{"Name": "group-name", "Values": [name]}]
+        filters: list[Any] = [{"Name": "group-name", "Values": [name]}]
         if vpc_id:
             filters.append({"Name": "vpc-id", "Values": [vpc_id]})
         return self._found(filters)
@@ -94,7 +94,7 @@ class SecurityGroups(ServiceClient):
                 return rule.get("SecurityGroupRuleId", "")
         return ""
 
-    def _found(self, filters: list[dict[str, object]]) -> list[SecurityGroup]:
+    def _found(self, filters: list[Any]) -> list[SecurityGroup]:
         pages = self._api.get_paginator("describe_security_groups").paginate(Filters=filters)
         found = [
             SecurityGroup(one["GroupId"], one["GroupName"], one.get("VpcId", ""), tag_dict(one.get("Tags")))

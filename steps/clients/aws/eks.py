@@ -48,7 +48,7 @@ class NodeGroup:
 
 @dataclass(frozen=True)
 class Addon:
-    """An add-on. `status`: CREATING, ACTIVE, UPDATING, DELETING, DEGRADED, CREATE_FAILED, UPDATE_FAILED, DELETE_FAILED."""
+    """An add-on. `status`: CREATING, ACTIVE, UPDATING, DELETING, DEGRADED, or one of these with _FAILED."""
 
     name: str
     status: str

@@ -102,6 +102,8 @@ BUSY = frozenset(
 CAPACITY = frozenset(
     {"InsufficientInstanceCapacity", "InsufficientDBInstanceCapacity", "InsufficientDBInstanceCapacityFault"}
 )
+NOT_SEEN_SUFFIXES = (".NotFound", "NatGatewayNotFound")
+"""EC2 does not show everywhere at once what it has made: an id that we just got may be "not found" for a moment."""
 QUOTA_SUFFIXES = (
     "LimitExceeded",
     "LimitExceededException",

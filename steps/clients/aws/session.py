@@ -63,9 +63,7 @@ class _RoleProvider:
         arguments = {"RoleSessionName": SESSION_NAME}
         if self._target.external_id:
             arguments["ExternalId"] = self._target.external_id
-        fetcher = AssumeRoleCredentialFetcher(
-            client, credentials, self._target.role_arn, extra_args=arguments, cache={}
-        )
+        fetcher = AssumeRoleCredentialFetcher(client, credentials, self._role_arn, extra_args=arguments, cache={})
         return DeferredRefreshableCredentials(fetcher.fetch_credentials, self.METHOD)
 
 
