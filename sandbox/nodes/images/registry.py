@@ -34,8 +34,8 @@ __all__ = [
     "repository",
 ]
 
-# Asked in this order; the names are modules of sandbox.nodes.images.
-MODULES = ("postgres", "migrate", "conductor", "console", "app", "ingress", "sealed_secrets", "keda", "pause")
+# Asked in this order (cheap imports first); the names are modules of sandbox.nodes.images.
+MODULES = ("postgres", "migrate", "app", "pause", "ingress", "conductor", "console", "sealed_secrets", "keda")
 
 
 @dataclass(frozen=True)
