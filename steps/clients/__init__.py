@@ -1,0 +1,1 @@
+"""One thin client per outside system: vendor types inside, our own outside."""

@@ -1,0 +1,239 @@
+"""The client itself: get, list, apply, patch, delete, logs, and HTTP through the API's service proxy.
+
+Writing is server-side apply with the field manager `podium` (design.md §5). Not found is an answer, not an error.
+"""
+
+import base64
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+
+from steps.clients.kubernetes.errors import refused, unavailable
+from steps.clients.kubernetes.kinds import kind_of
+
+Object = dict[str, Any]
+TokenSource = Callable[[], str]
+FIELD_MANAGER = "podium"
+TOKEN_SECONDS = 600.0
+"""Age at which a token is replaced: EKS accepts one for 15 minutes."""
+TIMEOUT = httpx2.Timeout(30.0, connect=10.0)
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+
+
+@dataclass(frozen=True)
+class ServiceAnswer:
+    """What a Service in the cluster answered: the HTTP status, and the body as text."""
+
+    status: int
+    text: str
+
+    def json(self) -> Any:
+        """The body parsed; None when it is not JSON (an old program's page, a proxy's error)."""
+        try:
+            return json.loads(self.text)
+        except json.JSONDecodeError:
+            return None
+
+
+class Kube:
+    """One cluster's API. `token` is called for a bearer token, which is kept for ten minutes, less after a 401."""
+
+    def __init__(self, endpoint: str, ca_data_base64: str, token: TokenSource) -> None:
+        self.endpoint = endpoint.rstrip("/")
+        self.ca_data = ca_data_base64
+        self._make_token = token
+        self._token = ""
+        self._token_time = float("-inf")
+        self._lock = threading.Lock()
+        context = ssl.create_default_context(cadata=base64.b64decode(ca_data_base64).decode())
+        self._http = httpx2.Client(base_url=self.endpoint, verify=context, timeout=TIMEOUT, trust_env=False)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def token(self, *, stale: str | None = None) -> str:
+        """A bearer token: the kept one unless it is ten minutes old or it is `stale`, the one just refused."""
+        with self._lock:
+            old = time.monotonic() - self._token_time > TOKEN_SECONDS
+            if old or self._token == stale:
+                self._token = self._make_token()
+                self._token_time = time.monotonic()
+            return self._token
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        """The object, or None when there is none (or its kind is not served)."""
+        response = self._send("GET", kind_of(kind).path(namespace, name))
+        if response.status_code == 404:
+            return None
+        return _checked(response, _title(kind, name, namespace))
+
+    def list(self, kind: str, namespace: str | None = None, *, labels: dict[str, str] | None = None) -> list[Object]:
+        """The objects with all these labels, in one namespace or in all; none when the kind is not served."""
+        params = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else {}
+        response = self._send("GET", kind_of(kind).path(namespace), params=params)
+        if response.status_code == 404:
+            return []
+        items: list[Object] = _checked(response, f"list of {kind}").get("items") or []
+        return items
+
+    def apply(self, manifest: Object) -> Object:
+        """Server-side apply; fields that others hold are taken over. Returns the object as it then is."""
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        namespace = manifest["metadata"].get("namespace")
+        response = self._send(
+            "PATCH",
+            kind_of(kind).path(namespace, name),
+            params={"fieldManager": FIELD_MANAGER, "force": "true"},
+            content=json.dumps(manifest),
+            content_type=APPLY,
+        )
+        return _checked(response, _title(kind, name, namespace), writing=True)
+
+    def create(self, manifest: Object) -> Object:
+        """Create; KUBERNETES_CONFLICT when it exists."""
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        namespace = manifest["metadata"].get("namespace")
+        response = self._send(
+            "POST",
+            kind_of(kind).path(namespace),
+            params={"fieldManager": FIELD_MANAGER},
+            content=json.dumps(manifest),
+            content_type="application/json",
+        )
+        return _checked(response, _title(kind, name, namespace), writing=True)
+
+    def patch(self, kind: str, name: str, namespace: str | None, changes: Object) -> Object | None:
+        """Merge patch (RFC 7396); None when the object is gone."""
+        response = self._send(
+            "PATCH",
+            kind_of(kind).path(namespace, name),
+            params={"fieldManager": FIELD_MANAGER},
+            content=json.dumps(changes),
+            content_type=MERGE,
+        )
+        if response.status_code == 404:
+            return None
+        return _checked(response, _title(kind, name, namespace), writing=True)
+
+    def delete(self, kind: str, name: str, namespace: str | None = None, *, propagation: str = "Background") -> bool:
+        """Ask for the object's deletion; False when there is none. Its dependants go by `propagation`."""
+        response = self._send("DELETE", kind_of(kind).path(namespace, name), params={"propagationPolicy": propagation})
+        if response.status_code == 404:
+            return False
+        _checked(response, _title(kind, name, namespace), writing=True)
+        return True
+
+    def pod_logs(
+        self, namespace: str, pod: str, *, container: str | None = None, tail: int = 20, previous: bool = False
+    ) -> str:
+        """The last `tail` lines a container wrote; `previous`: those of its run before the last restart.
+
+        "" when there is no log to be had (the pod is gone, or never ran). Unscrubbed: pass it through `scrubbing`.
+        """
+        params: dict[str, str] = {"tailLines": str(tail)}
+        if container:
+            params["container"] = container
+        if previous:
+            params["previous"] = "true"
+        response = self._send("GET", f"{kind_of('Pod').path(namespace, pod)}/log", params=params)
+        return response.text if response.status_code == 200 else ""
+
+    def service_request(
+        self,
+        namespace: str,
+        service: str,
+        port: int | str,
+        method: str,
+        path: str,
+        *,
+        body: Object | None = None,
+        timeout: float = 30.0,
+    ) -> ServiceAnswer:
+        """HTTP to a Service inside the cluster, through the API server: nothing has to be exposed.
+
+        What the Service answers is returned, whatever its status. TransientError when the API server cannot reach it.
+        """
+        proxy = (
+            f"{kind_of('Service').path(namespace, f'{service}:{port}')}/proxy/{quote(path.lstrip('/'), safe='/?=&')}"
+        )
+        response = self._send(
+            method,
+            proxy,
+            content=None if body is None else json.dumps(body),
+            content_type=None if body is None else "application/json",
+            timeout=timeout,
+        )
+        if response.status_code >= 400 and _status(response):
+            raise refused(response.status_code, _status(response), f"Service {namespace}/{service}", writing=False)
+        return ServiceAnswer(response.status_code, response.text)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str] | None = None,
+        content: str | None = None,
+        content_type: str | None = None,
+        timeout: float | None = None,
+    ) -> httpx2.Response:
+        """One call, and a second one with a fresh token when the first is refused with 401."""
+        token = self.token()
+        response = self._call(method, path, token, params, content, content_type, timeout)
+        if response.status_code == 401 and _status(response):
+            fresh = self.token(stale=token)
+            response = self._call(method, path, fresh, params, content, content_type, timeout)
+        return response
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        token: str,
+        params: dict[str, str] | None,
+        content: str | None,
+        content_type: str | None,
+        timeout: float | None,
+    ) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, */*"}
+        if content_type:
+            headers["Content-Type"] = content_type
+        try:
+            return self._http.request(
+                method,
+                path,
+                params=params or None,
+                content=content,
+                headers=headers,
+                timeout=TIMEOUT if timeout is None else httpx2.Timeout(timeout, connect=10.0),
+            )
+        except httpx2.TransportError as error:
+            raise unavailable(f"{method} {self.endpoint}", type(error).__name__) from error
+
+
+def _title(kind: str, name: str, namespace: str | None) -> str:
+    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+
+
+def _status(response: httpx2.Response) -> Object:
+    """The answer's Status object, {} when it is something else: tells the API server's words from a Service's."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) and body.get("kind") == "Status" else {}
+
+
+def _checked(response: httpx2.Response, what: str, *, writing: bool = False) -> Object:
+    if response.status_code >= 400:
+        raise refused(response.status_code, _status(response), what, writing=writing)
+    body: Object = response.json()
+    return body

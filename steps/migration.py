@@ -1,0 +1,31 @@
+"""The migration Job: `dbos migrate` with the administrator's URL, once per generation."""
+
+from typing import Any
+
+from steps import jobs, objects
+from steps.clients.kubernetes import Kube
+from steps.names import Owner
+from steps.waiting import Pending
+
+COMPONENT = "migration"
+PURPOSE = "dbos-migrate"
+
+
+def ensure_job(kube: Kube, owner: Owner, namespace: str, image: str, app_role: str, generation: str) -> str:
+    """Start the Job of this generation unless it runs or is complete; its name. Needs the Secret postgres-admin."""
+    job = objects.load(COMPONENT, owner, namespace)["Job"]
+    job["metadata"]["name"] = jobs.job_name(PURPOSE, generation)
+    container = objects.container(job)
+    container["image"] = image
+    container["args"] = ["migrate", "--app-role", app_role]
+    return jobs.ensure_job(kube, owner, job)
+
+
+def await_job(kube: Kube, namespace: str, job: str) -> dict[str, Any] | Pending:
+    """`{"succeeded": 1, "tries": n}` when complete. See `jobs.await_job` for the errors."""
+    return jobs.await_job(kube, namespace, job)
+
+
+def delete_job(kube: Kube, owner: Owner, namespace: str) -> None:
+    """Delete the Jobs of all generations."""
+    jobs.delete_jobs(kube, owner, namespace, COMPONENT)
