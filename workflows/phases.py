@@ -40,10 +40,11 @@ PHASES: tuple[Phase, ...] = (
     Phase("console", "Starting the Console", ("namespace", "nodes"), conductor.console, conductor.undo_console, 30),
     Phase("api-key", "Registering the app and swapping its API key", ("conductor",), conductor.api_key, conductor.undo_api_key, 5),
     Phase("migration", "Migrating the app's database", ("secrets", "registry"), application.migration, application.undo_migration, 15),
+    Phase("privileges", "Trying that the app cannot change the schema", ("migration",), application.privileges, application.undo_privileges, 10),
     Phase("app", "Starting the application", ("api-key", "migration"), application.app, application.undo_app, 30),
     Phase("ingress", "Routing requests to Console, Conductor and app", ("ingress-nginx", "app", "console"), application.ingress, application.undo_ingress, 5, _not_exposed),
     Phase("autoscaling", "Scaling the app by its queue", ("keda", "app"), application.autoscaling, application.undo_autoscaling, 5, _not_scaled),
-    Phase("smoke-test", "Trying it out", ("app", "console", "ingress", "autoscaling"), application.smoke_test, application.undo_smoke_test, 20),
+    Phase("smoke-test", "Trying it out", ("app", "privileges", "console", "ingress", "autoscaling"), application.smoke_test, application.undo_smoke_test, 20),
 )
 # fmt: on
 

@@ -3,6 +3,7 @@
 from steps import preflight as checks
 from steps import registry as images
 from steps import secret_store
+from steps.names import Names
 from workflows.durable import Run
 from workflows.facts import Facts
 from workflows.spec import InstallationSpec, SecretReference
@@ -31,7 +32,7 @@ async def undo_preflight(run: Run) -> Facts:
 
 async def registry(run: Run) -> Facts:
     """Repositories for the images that the spec does not name; waits for a person to push them."""
-    needed = image_repositories(run.spec, run)
+    needed = image_repositories(run.spec)
     facts: Facts = {}
     if run.spec.app.image:
         facts["app_image"] = run.spec.app.image
@@ -52,13 +53,14 @@ async def registry(run: Run) -> Facts:
 
 
 async def undo_registry(run: Run) -> Facts:
-    await run.step("Deleting empty image repositories", images.delete_repositories, run.aws, run.owner)
+    names = list(image_repositories(run.spec).values())
+    await run.step("Deleting empty image repositories", images.delete_repositories, run.aws, run.owner, names)
     return {}
 
 
-def image_repositories(spec: InstallationSpec, run: Run) -> dict[str, str]:
+def image_repositories(spec: InstallationSpec) -> dict[str, str]:
     """Repositories to make, by image: none for an image that the spec names itself."""
-    names, given = run.owner.names, spec.registry
+    names, given = Names(spec.name), spec.registry
     needed = {}
     if not spec.app.image:
         needed["app"] = given.app_repository or names.app_repository

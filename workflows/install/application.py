@@ -2,11 +2,13 @@
 
 from steps import app as application
 from steps import autoscaling as scaling
+from steps import databases as sql
 from steps import ingress as routes
 from steps import migration as migrate
 from steps import smoke
 from workflows.durable import Run
 from workflows.facts import Facts
+from workflows.install.platform import target_of
 
 APP_ROLE = "dbos_app_role"
 
@@ -22,6 +24,31 @@ async def migration(run: Run) -> Facts:
 
 async def undo_migration(run: Run) -> Facts:
     await run.step("Deleting the migration Job", migrate.delete_job, run.kube, run.owner, run.spec.namespace)
+    return {}
+
+
+async def privileges(run: Run) -> Facts:
+    """A Job logs in as the app's role and fails if it can change the schema (inventory, row 22)."""
+    kube, name = run.kube, run.spec.namespace
+    password = run.facts["app_role_password"]
+    job = await run.step(
+        "Starting the Job that tries",
+        sql.ensure_separation_job,
+        kube,
+        run.aws,
+        run.owner,
+        name,
+        target_of(run),
+        password,
+        "1",
+    )
+    await run.wait("Waiting for the Job that tries", sql.await_job, 15, kube, name, job)
+    await run.step("Removing the Job and its secret", sql.clean_up, kube, run.owner, name)
+    return {}
+
+
+async def undo_privileges(run: Run) -> Facts:
+    await run.step("Removing the Job that tries", sql.clean_up, run.kube, run.owner, run.spec.namespace)
     return {}
 
 
@@ -92,9 +119,7 @@ async def smoke_test(run: Run) -> Facts:
     kube, name, app_name = run.kube, run.spec.namespace, run.spec.app.name
     await run.wait("Waiting for Conductor to list the executor", smoke.await_executor, 5, kube, name, app_name)
     task = f"smoke-{run.operation_id[:8]}"
-    report = await run.step(
-        "Calling the application", smoke.run_smoke_test, kube, name, app_name, task, run.spec.autoscaling.queue
-    )
+    report = await run.step("Calling the application", smoke.run_smoke_test, kube, name, app_name, task)
     return Facts(smoke_test=report)
 
 

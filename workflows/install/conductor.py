@@ -45,17 +45,17 @@ async def api_key(run: Run) -> Facts:
     kube, name, app = run.kube, run.spec.namespace, run.spec.app.name
     how = await run.step("Registering the app in Conductor", keys.register_app, kube, name, app)
     if how == "unsupported":
-        given = await run.wait("Waiting for an API key", await_provided_key, 60, run.operation_id, run.phase, name, app)
+        given = await run.wait("Waiting for an API key", await_provided_key, 60, run.operation_id, run.phase, name)
     else:
         given = await run.step("Creating the API key", keys.ensure_api_key, kube, run.aws, run.owner, name, app)
     swapped = await run.step("Swapping the API key", keys.swap, kube, run.aws, run.owner, name, given)
     return Facts(secrets_hash=swapped["hash"])
 
 
-def await_provided_key(operation_id: str, phase: str, namespace: str, app: str) -> dict[str, Any] | NeedsPerson:
+def await_provided_key(operation_id: str, phase: str, namespace: str) -> dict[str, Any] | NeedsPerson:
     """The reference that `:provide` left in the ledger, or what to do to get a key."""
     given = context().ledger.provided(operation_id, phase)
-    return given if given is not None else keys.instructions(namespace, app)
+    return given if given is not None else keys.instructions(namespace)
 
 
 async def undo_api_key(run: Run) -> Facts:

@@ -6,6 +6,7 @@ from steps import charts
 from steps import databases as sql
 from steps import namespace as namespaces
 from steps import sealed_secrets as sealing
+from steps.database_target import DatabaseTarget
 from workflows.context import context
 from workflows.durable import Run
 from workflows.facts import Facts
@@ -53,21 +54,21 @@ async def undo_keda(run: Run) -> Facts:
 
 async def _release(run: Run, chart: str) -> Facts:
     helm = context().clients.helm
-    await run.step(f"Installing {chart} with helm", charts.ensure_release, run.kube, helm, run.owner, chart)
+    await run.step(f"Installing {chart} with helm", charts.ensure_release, run.kube, run.owner, chart, helm=helm)
     await run.wait(f"Waiting for {chart}", charts.await_release, 40, run.kube, chart)
     return {}
 
 
 async def _no_release(run: Run, chart: str) -> Facts:
     helm = context().clients.helm
-    await run.step(f"Uninstalling {chart}", charts.delete_release, run.kube, helm, chart)
+    await run.step(f"Uninstalling {chart}", charts.delete_release, run.kube, run.owner, helm, chart)
     return {}
 
 
-def target_of(run: Run) -> sql.DatabaseTarget:
+def target_of(run: Run) -> DatabaseTarget:
     """Where the database is and who its master is."""
     known = run.facts
-    return sql.DatabaseTarget(
+    return DatabaseTarget(
         host=known["db_host"],
         port=known["db_port"],
         sslmode=run.spec.database.sslmode,
@@ -87,12 +88,12 @@ async def databases(run: Run) -> Facts:
         "Starting the SQL Job", sql.ensure_job, kube, run.aws, run.owner, name, target_of(run), passwords_of(run), "1"
     )
     await run.wait("Waiting for the SQL Job", sql.await_job, 15, kube, name, job)
-    await run.step("Removing the SQL Job and its secret", sql.clean_up, kube, name)
+    await run.step("Removing the SQL Job and its secret", sql.clean_up, kube, run.owner, name)
     return {}
 
 
 async def undo_databases(run: Run) -> Facts:
-    await run.step("Removing the SQL Job", sql.clean_up, run.kube, run.spec.namespace)
+    await run.step("Removing the SQL Job", sql.clean_up, run.kube, run.owner, run.spec.namespace)
     return {}
 
 
@@ -115,5 +116,5 @@ async def secrets(run: Run) -> Facts:
 
 
 async def undo_secrets(run: Run) -> Facts:
-    await run.step("Deleting the sealed secrets", sealing.delete_five, run.kube, run.owner, run.spec.namespace)
+    await run.step("Deleting the sealed secrets", sealing.delete_sealed, run.kube, run.owner, run.spec.namespace)
     return {}
