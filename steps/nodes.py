@@ -3,6 +3,7 @@
 from typing import Literal
 
 from steps.clients.aws import Aws
+from steps.clients.aws.eks import NodeGroup
 from steps.names import Owner
 from steps.ownership import being_deleted, check_ours, failed, is_ours
 from steps.second_look import until_seen, while_fresh
@@ -61,25 +62,25 @@ def await_node_group(aws: Aws, cluster: str, group: str) -> dict[str, int] | Pen
     return Pending(f"EKS says {found.status}{': ' + found.issues[0] if found.issues else ''}")
 
 
-def delete_node_group(aws: Aws, owner: Owner) -> None:
-    """Begin to delete the node groups of the installation's own cluster that carry its tag."""
-    cluster = owner.names.cluster
-    for group in aws.eks.node_groups(cluster):
-        found = aws.eks.node_group(cluster, group)
-        if found is not None and is_ours(owner, found.tags) and found.status != "DELETING":
-            aws.eks.delete_node_group(cluster, group)
+def delete_node_group(aws: Aws, owner: Owner, group: str) -> None:
+    """Begin to delete this node group of the installation's own cluster, if it carries its tag."""
+    found = _own(aws, owner, group)
+    if found is not None and found.status != "DELETING":
+        aws.eks.delete_node_group(owner.names.cluster, group)
 
 
-def await_node_group_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending:
-    cluster = owner.names.cluster
-    for group in aws.eks.node_groups(cluster):
-        found = aws.eks.node_group(cluster, group)
-        if found is None or not is_ours(owner, found.tags):
-            continue
-        if found.status == "DELETE_FAILED":
-            raise failed(f"deleting the node group {group}", found.issues)
-        return Pending(f"EKS says {found.status}")
-    return True
+def await_node_group_deleted(aws: Aws, owner: Owner, group: str) -> Literal[True] | Pending:
+    found = _own(aws, owner, group)
+    if found is None:
+        return True
+    if found.status == "DELETE_FAILED":
+        raise failed(f"deleting the node group {group}", found.issues)
+    return Pending(f"EKS says {found.status}")
+
+
+def _own(aws: Aws, owner: Owner, group: str) -> NodeGroup | None:
+    found = aws.eks.node_group(owner.names.cluster, group)
+    return found if found is not None and is_ours(owner, found.tags) else None
 
 
 def _age(aws: Aws, role_name: str) -> float | None:

@@ -26,10 +26,13 @@ def await_image(aws: Aws, repository: str, tag: str) -> dict[str, str] | NeedsPe
     )
 
 
-def delete_repositories(aws: Aws, owner: Owner, names: list[str], force: bool = False) -> list[str]:
-    """Delete the installation's own repositories; without `force` those with images stay, and are returned."""
+def delete_repositories(aws: Aws, owner: Owner, names: list[str] | None = None, force: bool = False) -> list[str]:
+    """Delete the installation's own repositories; without `force` those with images stay, and are returned.
+
+    `names`: when the spec names them itself; by default those derived from the installation's name.
+    """
     left = []
-    for name in names:
+    for name in names or [owner.names.app_repository, owner.names.migrate_repository]:
         found = aws.ecr.repository(name)
         if found is None or not is_ours(owner, aws.ecr.tags(found.arn)):
             continue

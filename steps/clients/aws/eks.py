@@ -152,14 +152,6 @@ class Eks(ServiceClient):
         return None
 
     @translated
-    def node_groups(self, cluster: str) -> list[str]:
-        """Names of the cluster's managed node groups; none when there is no such cluster."""
-        with Tolerate(ABSENT):
-            pages = self._api.get_paginator("list_nodegroups").paginate(clusterName=cluster)
-            return [name for page in pages for name in page["nodegroups"]]
-        return []
-
-    @translated
     def make_node_group(
         self,
         cluster: str,

@@ -121,7 +121,7 @@ _NO_CREDENTIALS = (
 )
 _GIVE_CREDENTIALS = (
     "Give Podium's process valid AWS credentials (environment, shared file or instance role; "
-    "`aws sts get-caller-identity` must answer), check the machine's clock, then retry."
+    "`aws sts get-caller-identity` must answer), check the machine's clock and that the region is enabled, then retry."
 )
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from steps.clients.aws.base import ServiceClient, Tolerate, tag_dict, tag_list, translated
 
@@ -134,10 +134,19 @@ class Iam(ServiceClient):
             self._api.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
 
     @translated
-    def simulate(self, principal_arn: str, actions: list[str], resources: list[str]) -> list[Simulated]:
-        """Whether the policies of a user or role allow these actions on these resources."""
+    def simulate(
+        self, principal_arn: str, actions: list[str], resources: list[str], context: Mapping[str, str]
+    ) -> list[Simulated]:
+        """Whether the policies of a user or role allow these actions on these resources.
+
+        `context`: values of condition keys, such as {"iam:PassedToService": "eks.amazonaws.com"}.
+        """
+        entries: list[Any] = [
+            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+            for key, value in context.items()
+        ]
         pages = self._api.get_paginator("simulate_principal_policy").paginate(
-            PolicySourceArn=principal_arn, ActionNames=actions, ResourceArns=resources
+            PolicySourceArn=principal_arn, ActionNames=actions, ResourceArns=resources, ContextEntries=entries
         )
         return [
             Simulated(one["EvalActionName"], one["EvalDecision"] == "allowed", not one.get("MissingContextValues"))

@@ -110,7 +110,6 @@ STATEMENTS = (
             "DescribeCluster",
             "DescribeNodegroup",
             "ListAddons",
-            "ListNodegroups",
             "UpdateAddon",
         ),
         (

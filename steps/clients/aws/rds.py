@@ -48,9 +48,9 @@ class Rds(ServiceClient):
         return api
 
     @translated
-    def engine_versions(self, version: str) -> list[str]:
-        """PostgreSQL versions on offer that match: "16" finds all 16.x, oldest first."""
-        pages = self._api.get_paginator("describe_db_engine_versions").paginate(Engine=ENGINE, EngineVersion=version)
+    def engine_versions(self) -> list[str]:
+        """PostgreSQL versions on offer, oldest first."""
+        pages = self._api.get_paginator("describe_db_engine_versions").paginate(Engine=ENGINE)
         return [one["EngineVersion"] for page in pages for one in page["DBEngineVersions"]]
 
     @translated

@@ -1,0 +1,151 @@
+"""Preflight of the account: region enabled, permissions there, quotas not reached."""
+
+from steps.clients.aws import Aws
+from steps.clients.aws import quotas as known
+from steps.clients.aws.ec2_catalog import is_standard
+from steps.clients.aws.permissions import STATEMENTS, Statement
+from steps.clients.aws.quotas import Quota
+from steps.errors import Code, PodiumError, TransientError
+from steps.findings import Findings
+from steps.names import TAG_INSTALLATION, Owner
+from steps.wanted import Wanted
+
+
+def check_region(aws: Aws, _owner: Owner, _wanted: Wanted, findings: Findings) -> None:
+    """The region is one that the account has switched on."""
+    if aws.catalog.region_status(aws.region) == "not-opted-in":
+        findings.problem(
+            Code.INVALID_SPEC,
+            "aws.region",
+            f"the region {aws.region} is not enabled for account {aws.account_id()}",
+            f"Enable it (`aws account enable-region --region-name {aws.region}`), or choose another region.",
+        )
+
+
+def check_permissions(aws: Aws, owner: Owner, _wanted: Wanted, findings: Findings) -> None:
+    """IAM's simulator allows every action that Podium uses; a warning where it may not, or cannot, be asked."""
+    principal = _policy_source(aws)
+    if principal is None:
+        return
+    places = _places(aws, owner)
+    denied: list[str] = []
+    try:
+        for statement in STATEMENTS:
+            denied += _denied(aws, owner, principal, statement, places)
+    except TransientError:
+        raise
+    except PodiumError as error:
+        findings.warn("PERMISSIONS_NOT_CHECKED", "aws.role_arn", f"permissions were not checked: {error.message}")
+        return
+    if denied:
+        findings.problem(
+            Code.AWS_ACCESS_DENIED,
+            "aws.role_arn",
+            f"{principal} may not call {', '.join(denied)}",
+            f"Grant these actions to {principal}, e.g. with deploy/iam/podium-policy.json.",
+        )
+
+
+def check_quotas(aws: Aws, owner: Owner, wanted: Wanted, findings: Findings) -> None:
+    """There is room for one more of each; what the installation has already made is not counted again."""
+    for quota, used in _uses(aws, owner, wanted):
+        _check(aws, quota, used, 1, "aws", findings)
+
+
+def check_node_quota(aws: Aws, owner: Owner, wanted: Wanted, findings: Findings) -> None:
+    """The nodes' vCPUs fit the quota of standard instances (quotas of other families are not looked at)."""
+    kind = wanted.instance_type
+    if wanted.existing_cluster or not is_standard(kind) or aws.eks.cluster(owner.names.cluster):
+        return
+    needed = aws.catalog.vcpus([kind]).get(kind, 0) * wanted.node_count
+    if needed:
+        used = aws.catalog.standard_vcpus_in_use()
+        _check(aws, known.STANDARD_VCPUS, used, needed, "nodes.instance_type", findings)
+
+
+def _uses(aws: Aws, owner: Owner, wanted: Wanted) -> list[tuple[Quota, int]]:
+    uses = []
+    if wanted.existing_vpc_id is None:
+        if not aws.network.vpcs(owner.tags("vpc")):
+            uses.append((known.VPCS, aws.catalog.vpc_count()))
+        if not aws.network.gateways(owner.tags("internet-gateway")):
+            uses.append((known.INTERNET_GATEWAYS, aws.catalog.internet_gateway_count()))
+        if not aws.nat.addresses(owner.tags("nat-address")):
+            uses.append((known.ADDRESSES, aws.catalog.address_count()))
+        if not aws.nat.gateways(owner.tags("nat")):
+            uses.append((known.NAT_GATEWAYS, max(aws.catalog.nat_gateways_by_zone().values(), default=0)))
+    if wanted.existing_cluster is None and aws.eks.cluster(owner.names.cluster) is None:
+        uses.append((known.CLUSTERS, aws.eks.cluster_count()))
+    if wanted.make_database and aws.rds.instance(owner.names.db_instance) is None:
+        uses.append((known.DB_INSTANCES, aws.rds.instance_count()))
+    return uses
+
+
+def _check(aws: Aws, quota: Quota, used: int, needed: int, where: str, findings: Findings) -> None:
+    try:
+        limit = aws.service_quotas.limit(quota)
+    except TransientError:
+        raise
+    except PodiumError as error:
+        findings.warn("QUOTA_NOT_CHECKED", where, f'the quota "{quota.name}" was not checked: {error.message}')
+        return
+    if used + needed > limit:
+        findings.problem(
+            Code.AWS_QUOTA_EXCEEDED,
+            where,
+            f'the quota "{quota.name}" in {aws.region} is {limit}: {used} are used and {needed} more are needed',
+            quota.remedy(aws.region),
+        )
+
+
+def _policy_source(aws: Aws) -> str | None:
+    """ARN of the user or role whose policies count; None for the account's root, which may do everything."""
+    arn = aws.identity().arn
+    kind, _, rest = arn.split(":", 5)[5].partition("/")
+    if kind == "assumed-role":
+        name = rest.split("/")[0]
+        return _role_arn(aws, name)
+    return arn if kind == "user" else None
+
+
+def _role_arn(aws: Aws, name: str) -> str:
+    """A role's ARN with its path, which the session's ARN leaves out."""
+    plain = f"arn:{aws.partition}:iam::{aws.account_id()}:role/{name}"
+    try:
+        role = aws.iam.role(name)
+    except TransientError:
+        raise
+    except PodiumError:
+        return plain
+    return role.arn if role else plain
+
+
+def _places(aws: Aws, owner: Owner) -> dict[str, str]:
+    names = owner.names
+    return {
+        "partition": aws.partition,
+        "region": aws.region,
+        "account": aws.account_id(),
+        "cluster": names.cluster,
+        "cluster_role": names.cluster_role,
+        "node_role": names.node_role,
+        "db_instance": names.db_instance,
+        "db_subnet_group": names.db_subnet_group,
+    }
+
+
+def _denied(aws: Aws, owner: Owner, principal: str, statement: Statement, places: dict[str, str]) -> list[str]:
+    """The statement's actions that are surely denied; where conditions leave doubt, they count as allowed."""
+    resources = [resource.format(**places).replace("*", "podium") for resource in statement.resources]
+    if statement.resources == ("*",):
+        resources = ["*"]
+    answers = aws.iam.simulate(principal, list(statement.actions), resources, _context(owner, statement))
+    return [one.action for one in answers if not one.allowed and one.certain]
+
+
+def _context(owner: Owner, statement: Statement) -> dict[str, str]:
+    """Values for the condition keys that Podium's own policy uses."""
+    context = {f"aws:ResourceTag/{TAG_INSTALLATION}": owner.installation}
+    for values in statement.condition.get("StringEquals", {}).items():
+        context[values[0]] = values[1][0]
+    return context
