@@ -8,9 +8,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from steps.clients.helm import Helm
-
 from steps.clients.aws import Aws, AwsTarget
+from steps.clients.helm import Helm
 from steps.clients.kubernetes import Kube
 from workflows.graph import Graph
 from workflows.journal import Journal

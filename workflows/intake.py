@@ -1,10 +1,10 @@
 """Secret values that arrive by REST go into AWS Secrets Manager; only references are enqueued."""
 
 from pydantic import SecretStr
-from steps.secret_store import SecretStore
 
 from steps.clients.aws import Aws
 from steps.names import Owner
+from steps.secret_store import SecretStore
 from workflows.spec import InstallationSpec, SecretReference
 
 

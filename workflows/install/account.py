@@ -9,10 +9,6 @@ from workflows.facts import Facts
 from workflows.spec import InstallationSpec, SecretReference
 
 
-def wanted_of(spec: InstallationSpec) -> object:
-    return None
-
-
 async def preflight(run: Run) -> Facts:
     """Finds all problems at once, and the account's id, zones and Kubernetes version."""
     found = await run.step("Checking account, quotas and names", checks.check, run.aws, run.owner, wanted_of(run.spec))
@@ -72,3 +68,32 @@ def image_repositories(spec: InstallationSpec) -> dict[str, str]:
 def reference(secret: object) -> dict[str, str | None] | None:
     """A secret reference as the plain dictionary that steps take; None when the spec has none."""
     return secret.model_dump() if isinstance(secret, SecretReference) else None
+
+
+def wanted_of(spec: InstallationSpec) -> checks.Wanted:
+    """What preflight has to know of the spec."""
+    existing, database = spec.network.existing, spec.database
+    return checks.Wanted(
+        zones=spec.network.zones,
+        existing_vpc_id=existing.vpc_id if existing else None,
+        existing_public_subnet_ids=existing.public_subnet_ids if existing else (),
+        existing_private_subnet_ids=existing.private_subnet_ids if existing else (),
+        existing_cluster=spec.cluster.existing_name,
+        kubernetes_version=spec.cluster.version,
+        instance_type=spec.nodes.instance_type,
+        node_count=spec.nodes.count,
+        make_database=database.existing is None,
+        engine_version=database.engine_version,
+        instance_class=database.instance_class,
+        storage_gib=database.storage_gib,
+        repositories=tuple(image_repositories(spec).values()),
+        secrets=_secrets_wanted(spec),
+    )
+
+
+def _secrets_wanted(spec: InstallationSpec) -> tuple[checks.SecretWanted, ...]:
+    given = {
+        "conductor.license_key": reference(spec.conductor.license_key),
+        "database.existing.password": reference(spec.database.existing.password) if spec.database.existing else None,
+    }
+    return tuple(checks.SecretWanted(field, found) for field, found in given.items() if found is not None)
