@@ -1,4 +1,4 @@
-# ruff: noqa: N818 (the classes are named after the `reason` that Kubernetes gives in the Status)
+
 """Errors that the API answers with, each rendering a `metav1.Status` worded as kube-apiserver words it.
 
     ApiError

@@ -12,7 +12,8 @@ from sandbox.kubernetes.database import Database
 from sandbox.kubernetes.deletion import Deletion, plan
 from sandbox.kubernetes.entry import Entry
 from sandbox.kubernetes.errors import AlreadyExists, Conflict, NotFound
-from sandbox.kubernetes.fields.managed import track
+from sandbox.kubernetes.fields.apply import apply as apply_fields
+from sandbox.kubernetes.fields.managed import set_managed, track
 from sandbox.kubernetes.journal import Event, Journal, Subscription
 from sandbox.kubernetes.patch.merge import merge_patch
 from sandbox.kubernetes.prepare import prepare_create, prepare_update
@@ -53,6 +54,10 @@ class Store:
         """The stored object itself, read-only, or None."""
         found = self._entries.get(kind, {}).get((namespace or "", name))
         return None if found is None else found.object
+
+    def kinds(self) -> list[str]:
+        """The kinds of which there are objects now."""
+        return [kind for kind, found in self._entries.items() if found]
 
     def entries(self, kind: str, namespace: str | None = None) -> list[Entry]:
         """The entries of a kind by namespace and name, in all namespaces when None; read-only."""
@@ -104,7 +109,7 @@ class Store:
         old = self.entry(kind, meta.get("namespace"), meta.get("name", ""))
         new = prepare_update(self, resource, obj, old.object, subresource)
         if tracked:
-            new["metadata"]["managedFields"] = obj["metadata"].get("managedFields", [])
+            set_managed(new, obj["metadata"].get("managedFields"))
         else:
             track(resource, new, old.object, field_manager, subresource)
         if new == old.object:
@@ -112,6 +117,34 @@ class Store:
         if _finished(new):
             return self._drop(resource, old, new, dry_run)
         return self._keep(resource, "MODIFIED", new, old, dry_run)
+
+    def apply(
+        self,
+        kind: str,
+        config: Object,
+        manager: str,
+        *,
+        force: bool,
+        subresource: str | None = None,
+        dry_run: bool = False,
+    ) -> tuple[Object, bool]:
+        """Server-side apply of `config` by `manager`; returns the object and whether it was created.
+
+        Raises ApplyConflict when others own what would change and not `force`, NotFound for a subresource of nothing.
+        """
+        resource = self.registry.by_key(kind)
+        meta = config["metadata"]
+        live = self._entries.get(kind, {}).get((meta.get("namespace", ""), meta["name"]))
+        if live is None and subresource:
+            raise NotFound(kind, meta["name"])
+        base = live.copy() if live else {"metadata": {key: meta[key] for key in ("name", "namespace") if key in meta}}
+        merged = apply_fields(resource, base, config, manager, force=force, subresource=subresource)
+        if live:
+            merged["metadata"] |= {key: meta[key] for key in ("uid", "resourceVersion") if key in meta}
+            return self.update(kind, merged, subresource=subresource, dry_run=dry_run, tracked=True), False
+        new = prepare_create(self, resource, merged)
+        set_managed(new, merged["metadata"].get("managedFields"))
+        return self._keep(resource, "ADDED", new, None, dry_run), True
 
     def patch_status(self, kind: str, namespace: str | None, name: str, status: Object) -> Object:
         """Merges into `.status` (RFC 7386: objects merge, lists replace, None removes)."""

@@ -1,0 +1,120 @@
+"""Process 3 of the sandbox: one cluster's API server and controllers, on https://127.0.0.1:PORT.
+
+`python -m sandbox.kubernetes --dir CLUSTER_DIR --port P --cluster NAME --account A --region R --aws-endpoint URL`.
+"""
+
+import argparse
+import asyncio
+import logging
+from pathlib import Path
+
+import httpx2
+import uvicorn
+
+from sandbox.kubernetes import controllers, lifecycle
+from sandbox.kubernetes.api.app import Application
+from sandbox.kubernetes.api.auth import Authenticator
+from sandbox.kubernetes.api.context import Server
+from sandbox.kubernetes.api.protocol import Protocol
+from sandbox.kubernetes.certificates import ensure_certificates
+from sandbox.kubernetes.kubeconfig import ensure_kubeconfig
+from sandbox.kubernetes.settings import Settings
+from sandbox.kubernetes.store import Store
+from sandbox.processes import exit_with_parent
+
+log = logging.getLogger("sandbox.kubernetes")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.kubernetes", description=__doc__)
+    parser.add_argument("--dir", type=Path, required=True, help="the cluster's directory")
+    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
+    parser.add_argument("--cluster", required=True, help="the EKS cluster's name")
+    parser.add_argument("--account", required=True, help="the AWS account's number")
+    parser.add_argument("--region", required=True, help="the AWS region")
+    parser.add_argument("--aws-endpoint", required=True, help="URL of the AWS stand-in")
+    parser.add_argument("--speed", default="60", help="what AWS's durations are divided by, or max")
+    parser.add_argument("--kubernetes-version", default="v1.34.1", help="what /version tells")
+    parser.add_argument("--parent-pipe", action="store_true", help="end when stdin does")
+    return parser.parse_args()
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return Settings(
+        cluster=arguments.cluster,
+        account=arguments.account,
+        region=arguments.region,
+        aws_endpoint=arguments.aws_endpoint.rstrip("/"),
+        speed=float("inf") if arguments.speed == "max" else float(arguments.speed),
+        directory=arguments.dir.resolve(),
+        port=arguments.port,
+        kubernetes_version=arguments.kubernetes_version,
+    )
+
+
+async def serve(settings: Settings, *, parent_pipe: bool) -> None:
+    """Runs the server and the controllers until SIGTERM, SIGINT or, with `parent_pipe`, the parent's end."""
+    settings.directory.mkdir(parents=True, exist_ok=True)
+    authority, certificate, key = ensure_certificates(settings.directory)
+    token = ensure_kubeconfig(settings, authority)
+    store = Store(settings.directory / "state.sqlite")
+    lifecycle.bootstrap(store, settings.port)
+    async with httpx2.AsyncClient(timeout=httpx2.Timeout(10, read=None), trust_env=False) as client:
+        server = Server(store, settings, client)
+        app = Application(server, Authenticator(settings, token, client))
+        runner = _Runner(_configuration(app, settings.port, certificate, key), server)
+        if parent_pipe:
+            exit_with_parent(runner.stop)
+        tasks = [asyncio.create_task(lifecycle.run(store)), *controllers.start(store, settings)]
+        await runner.serve()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    store.close()
+
+
+def _configuration(app: Application, port: int, certificate: Path, key: Path) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=port,
+        ssl_certfile=str(certificate),
+        ssl_keyfile=str(key),
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
+        backlog=512,
+    )
+
+
+class _Runner(uvicorn.Server):
+    """A uvicorn server that ends open watches before it waits for connections to close."""
+
+    def __init__(self, config: uvicorn.Config, server: Server) -> None:
+        super().__init__(config)
+        self._server = server
+
+    def stop(self) -> None:
+        """Begins the shutdown."""
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        """As uvicorn's, after telling the watches."""
+        self._server.stopping.set()
+        await super().shutdown(sockets)  # type: ignore[arg-type]
+
+
+def main() -> None:
+    """The command line."""
+    arguments = _arguments()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    asyncio.run(serve(_settings(arguments), parent_pipe=arguments.parent_pipe))
+
+
+if __name__ == "__main__":
+    main()

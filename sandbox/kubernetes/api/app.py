@@ -1,0 +1,101 @@
+"""The ASGI application: authentication, faults, the record of calls, and errors as Status objects."""
+
+import asyncio
+import logging
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from sandbox.kubernetes.api import discovery
+from sandbox.kubernetes.api.answers import answer, failure
+from sandbox.kubernetes.api.auth import Authenticator, Identity
+from sandbox.kubernetes.api.bodies import parse
+from sandbox.kubernetes.api.context import Server
+from sandbox.kubernetes.api.faults import Faults, Injected, Rule
+from sandbox.kubernetes.api.routes import dispatch
+from sandbox.kubernetes.errors import ApiError, InternalError, Unauthorized
+
+log = logging.getLogger(__name__)
+_HEALTH = ("/readyz", "/livez", "/healthz")
+_CONTROL = "/_sandbox/"
+
+
+class Application:
+    """Answers every HTTP request of the API server."""
+
+    def __init__(self, server: Server, authenticator: Authenticator) -> None:
+        self._server = server
+        self._authenticator = authenticator
+        self._faults = Faults()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI entry; only HTTP is served (upgrades are refused by uvicorn's 4xx)."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        path = request.url.path
+        if path.startswith(_HEALTH):
+            await PlainTextResponse("ok")(scope, receive, send)
+        elif path == "/version":
+            await answer(discovery.version(self._server.settings))(scope, receive, send)
+        elif path.startswith(_CONTROL):
+            await (await self._control(request))(scope, receive, send)
+        else:
+            await self._serve(request, scope, receive, send)
+
+    async def _control(self, request: Request) -> Response:
+        if not self._authenticator.is_admin(request.headers.get("authorization")):
+            return failure(Unauthorized("Unauthorized"))
+        raw = await request.body()
+        try:
+            what = request.url.path.removeprefix(_CONTROL)
+            return answer(self._faults.control(request.method, what, parse(raw) if raw else None))
+        except ApiError as error:
+            return failure(error)
+
+    async def _serve(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        verb, path = request.method, request.url.path
+        rule = self._faults.strike(verb, path)
+        if rule and rule.kind == "delay":
+            await asyncio.sleep(rule.seconds)
+        if rule and rule.kind == "reset":
+            return self._drop(request, "")
+        identity, response = await self._answer(request, rule)
+        if rule and rule.kind == "lost":
+            return self._drop(request, identity.name)
+        self._faults.record(verb, path, request.url.query, response.status_code, identity.name)
+        await response(scope, receive, send)
+        return None
+
+    def _drop(self, request: Request, user: str) -> None:
+        """Closes the connection without an answer."""
+        self._faults.record(request.method, request.url.path, request.url.query, 0, user)
+        transport: asyncio.Transport = request.scope["state"]["transport"]
+        transport.abort()
+
+    async def _answer(self, request: Request, rule: Rule | None) -> tuple[Identity, Response]:
+        identity = Identity("system:anonymous")
+        try:
+            identity = await self._authenticator.identify(request.headers.get("authorization"))
+            if rule and rule.kind == "error":
+                raise rule.error()
+            return identity, await dispatch(self._server, request, identity)
+        except Injected as error:
+            return identity, _injected(error)
+        except ApiError as error:
+            return identity, failure(error)
+        except ClientDisconnect:
+            return identity, Response(status_code=499)
+        except Exception as error:
+            log.exception("%s %s failed", request.method, request.url.path)
+            return identity, failure(InternalError(f"Internal error occurred: {type(error).__name__}: {error}"))
+
+
+def _injected(error: Injected) -> Response:
+    body: dict[str, Any] = error.status()
+    response = answer(body, error.http_status)
+    if "details" in body:
+        response.headers["retry-after"] = str(body["details"]["retryAfterSeconds"])
+    return response

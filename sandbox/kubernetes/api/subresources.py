@@ -1,0 +1,150 @@
+"""Subresources with a shape of their own: scale, binding, eviction; and the reviews that are only asked, never stored."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from sandbox.kubernetes.api import bodies
+from sandbox.kubernetes.api.answers import answer
+from sandbox.kubernetes.api.auth import Identity
+from sandbox.kubernetes.api.context import Call
+from sandbox.kubernetes.api.patches import patch_with
+from sandbox.kubernetes.errors import BadRequest, Conflict, Invalid, TooManyRequests, invalid
+from sandbox.kubernetes.metadata import now
+from sandbox.kubernetes.selectors import selector_matches
+
+Object = dict[str, Any]
+
+
+def _scale_of(call: Call, obj: Object) -> Object:
+    """The autoscaling/v1 Scale of a workload or custom resource."""
+    paths = call.resource.scale_paths or {
+        "specReplicasPath": ".spec.replicas",
+        "statusReplicasPath": ".status.replicas",
+    }
+    meta = {key: obj["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")}
+    status: Object = {"replicas": _at(obj, paths["statusReplicasPath"]) or 0}
+    selector = obj.get("spec", {}).get("selector")
+    if not call.resource.custom and isinstance(selector, dict):
+        status["selector"] = ",".join(f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items())
+    elif paths.get("labelSelectorPath"):
+        status["selector"] = _at(obj, paths["labelSelectorPath"]) or ""
+    replicas = _at(obj, paths["specReplicasPath"]) or 0
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": meta,
+        "spec": {"replicas": replicas},
+        "status": status,
+    }
+
+
+def _at(obj: Any, path: str) -> Any:
+    for part in path.strip(".").split("."):
+        obj = obj.get(part) if isinstance(obj, dict) else None
+    return obj
+
+
+async def get_scale(call: Call) -> Response:
+    """The Scale."""
+    return answer(_scale_of(call, call.store.get(call.resource.key, call.namespace, call.name)))
+
+
+async def update_scale(call: Call) -> Response:
+    """Sets the replicas from a Scale."""
+    return _set_scale(call, await bodies.read_object(call))
+
+
+async def patch_scale(call: Call) -> Response:
+    """Sets the replicas from a patch of the Scale."""
+    live = call.store.get(call.resource.key, call.namespace, call.name)
+    kind = bodies.media_type(call)
+    kind = "application/merge-patch+json" if "strategic" in kind else kind  # the same for a Scale
+    return _set_scale(call, patch_with(call, kind, _scale_of(call, live), bodies.parse(await call.request.body())))
+
+
+def _set_scale(call: Call, scale: Object) -> Response:
+    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    if not isinstance(replicas, int) or replicas < 0:
+        cause = invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+        raise Invalid("Scale.autoscaling", call.name, [cause])
+    obj = call.store.get(call.resource.key, call.namespace, call.name)
+    version = (scale.get("metadata") or {}).get("resourceVersion")
+    if version:
+        obj["metadata"]["resourceVersion"] = version
+    *parents, last = (call.resource.scale_paths or {}).get("specReplicasPath", ".spec.replicas").strip(".").split(".")
+    node = obj
+    for part in parents:
+        node = node.setdefault(part, {})
+    node[last] = replicas
+    updated = call.store.update(
+        call.resource.key, obj, subresource="scale", field_manager=call.manager, dry_run=call.dry_run
+    )
+    return answer(_scale_of(call, updated))
+
+
+async def bind(call: Call) -> Response:
+    """Puts a pod on a node, once."""
+    body = await bodies.read_object(call)
+    name = call.target.name or (body.get("metadata") or {}).get("name", "")
+    node = (body.get("target") or {}).get("name")
+    if not node:
+        raise BadRequest("target.name is required")
+    pod = call.store.get("pods", call.namespace, name)
+    if pod["spec"].get("nodeName"):
+        raise Conflict("pods/binding", name, f'pod {name} is already assigned to node "{pod["spec"]["nodeName"]}"')
+    pod["spec"]["nodeName"] = node
+    bound = call.store.update("pods", pod, subresource="binding", field_manager=call.manager, dry_run=call.dry_run)
+    if not call.dry_run:
+        _mark_scheduled(call, bound)
+    return answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
+
+
+def _mark_scheduled(call: Call, pod: Object) -> None:
+    """The condition that the registry sets with the binding."""
+    condition = {"type": "PodScheduled", "status": "True", "lastTransitionTime": now()}
+    kept = [each for each in pod["status"].get("conditions") or [] if each["type"] != "PodScheduled"]
+    pod["status"]["conditions"] = [*kept, condition]
+    call.store.update("pods", pod, subresource="status", field_manager=call.manager)
+
+
+async def evict(call: Call) -> Response:
+    """Deletes a pod unless a disruption budget forbids it now."""
+    options = (await bodies.read_object(call)).get("deleteOptions") or {}
+    pod = call.store.get("pods", call.namespace, call.name)
+    labels = pod["metadata"].get("labels") or {}
+    for entry in call.store.entries("poddisruptionbudgets.policy", call.namespace):
+        budget = entry.object
+        selected = selector_matches((budget.get("spec") or {}).get("selector"), labels)
+        if selected and (budget.get("status") or {}).get("disruptionsAllowed", 0) < 1:
+            raise TooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", seconds=10)
+    call.store.delete(
+        "pods", call.namespace, call.name, grace_seconds=options.get("gracePeriodSeconds"), dry_run=call.dry_run
+    )
+    return answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
+
+
+def review(group: str, plural: str, body: Object, identity: Identity) -> Object | None:
+    """The answer to an access or identity review, None when there is no such review. Everybody let in may do all."""
+    user = {"username": identity.name, "groups": list(identity.groups)}
+    allowed = {"allowed": True, "reason": "every caller of the sandbox is a cluster administrator"}
+    rules = {
+        "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
+        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+        "incomplete": False,
+    }
+    reviews: dict[tuple[str, str], tuple[str, Object]] = {
+        ("authorization.k8s.io", "selfsubjectaccessreviews"): ("SelfSubjectAccessReview", allowed),
+        ("authorization.k8s.io", "selfsubjectrulesreviews"): ("SelfSubjectRulesReview", rules),
+        ("authorization.k8s.io", "subjectaccessreviews"): ("SubjectAccessReview", allowed),
+        ("authentication.k8s.io", "selfsubjectreviews"): ("SelfSubjectReview", {"userInfo": user}),
+    }
+    found = reviews.get((group, plural))
+    if found is None:
+        return None
+    kind, status = found
+    meta = {"creationTimestamp": None}
+    return {"kind": kind, "apiVersion": f"{group}/v1", "metadata": meta} | {
+        "spec": body.get("spec") or {},
+        "status": status,
+    }

@@ -1,0 +1,117 @@
+"""Jobs and CronJobs.
+
+Source: k8s.io/kubernetes/pkg/apis/batch/v1/defaults.go, pkg/registry/batch/job/strategy.go (generated selector).
+"""
+
+from typing import TYPE_CHECKING
+
+from sandbox.kubernetes.errors import Cause, immutable, invalid, required, unsupported
+from sandbox.kubernetes.selectors import selector_matches
+from sandbox.kubernetes.strategy.base import Object, Strategy
+from sandbox.kubernetes.strategy.pod import validate_pod_spec
+from sandbox.kubernetes.strategy.workloads import default_template
+
+if TYPE_CHECKING:
+    from sandbox.kubernetes.store import Store
+
+_POLICIES = ["OnFailure", "Never"]
+_CONCURRENCY = ["Allow", "Forbid", "Replace"]
+
+
+def _default_job_spec(spec: Object) -> None:
+    if "completions" not in spec and "parallelism" not in spec:
+        spec["completions"] = 1
+    spec.setdefault("parallelism", 1)
+    spec.setdefault("backoffLimit", 6)
+    spec.setdefault("completionMode", "NonIndexed")
+    spec.setdefault("suspend", False)
+    spec.setdefault("podReplacementPolicy", "TerminatingOrFailed")
+    default_template(spec)
+
+
+def _default_job(job: Object) -> None:
+    _default_job_spec(job.setdefault("spec", {}))
+    labels = job["spec"]["template"]["metadata"].get("labels")
+    if labels and not job["metadata"].get("labels"):
+        job["metadata"]["labels"] = dict(labels)
+
+
+def _prepare_job(job: Object, old: Object | None, _store: "Store") -> None:
+    """A new job selects its pods by its own UID."""
+    if old is not None or job["spec"].get("manualSelector"):
+        return
+    uid, name = job["metadata"]["uid"], job["metadata"]["name"]
+    labels = job["spec"]["template"]["metadata"].setdefault("labels", {})
+    labels |= {
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": name,
+        "controller-uid": uid,
+        "job-name": name,
+    }
+    selector = job["spec"].setdefault("selector", {})
+    selector.setdefault("matchLabels", {})["batch.kubernetes.io/controller-uid"] = uid
+
+
+def _validate_job(job: Object) -> list[Cause]:
+    spec = job["spec"]
+    labels = spec["template"]["metadata"].get("labels") or {}
+    causes = _validate_job_spec(spec, "spec")
+    if not spec.get("selector"):
+        causes.append(required("spec.selector"))
+    elif not selector_matches(spec["selector"], labels):
+        text = "`selector` does not match template `labels`"
+        causes.append(invalid("spec.template.metadata.labels", labels, text))
+    return causes
+
+
+def _validate_job_spec(spec: Object, field: str) -> list[Cause]:
+    causes = [
+        invalid(f"{field}.{name}", spec[name], "must be greater than or equal to 0")
+        for name in ("parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished")
+        if spec.get(name, 0) < 0
+    ]
+    template = spec["template"]["spec"]
+    causes += validate_pod_spec(template, f"{field}.template.spec")
+    policy = template.get("restartPolicy")
+    if policy not in _POLICIES:
+        causes.append(unsupported(f"{field}.template.spec.restartPolicy", policy, _POLICIES))
+    return causes
+
+
+def _job_kept(new: Object, old: Object) -> list[Cause]:
+    """Template, selector and completion mode never change; the template may while the job is suspended and unstarted."""
+    suspended = old["spec"].get("suspend") and not old.get("status", {}).get("startTime")
+    fixed = ["selector", "completionMode"] + ([] if suspended else ["template"])
+    if new["spec"].get("completionMode") != "Indexed":
+        fixed.append("completions")
+    return [
+        immutable(f"spec.{field}", new["spec"].get(field))
+        for field in fixed
+        if new["spec"].get(field) != old["spec"].get(field)
+    ]
+
+
+def _default_cronjob(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("concurrencyPolicy", "Allow")
+    spec.setdefault("suspend", False)
+    spec.setdefault("successfulJobsHistoryLimit", 3)
+    spec.setdefault("failedJobsHistoryLimit", 1)
+    template = spec.setdefault("jobTemplate", {})
+    template.setdefault("metadata", {})
+    _default_job_spec(template.setdefault("spec", {}))
+
+
+def _validate_cronjob(obj: Object) -> list[Cause]:
+    spec = obj["spec"]
+    causes = [] if spec.get("schedule") else [required("spec.schedule")]
+    if spec.get("schedule") and not spec["schedule"].startswith("@") and len(spec["schedule"].split()) != 5:
+        text = f"expected exactly 5 fields, found {len(spec['schedule'].split())}: [{spec['schedule']}]"
+        causes.append(invalid("spec.schedule", spec["schedule"], text))
+    if spec["concurrencyPolicy"] not in _CONCURRENCY:
+        causes.append(unsupported("spec.concurrencyPolicy", spec["concurrencyPolicy"], _CONCURRENCY))
+    return causes + _validate_job_spec(spec["jobTemplate"]["spec"], "spec.jobTemplate.spec")
+
+
+JOB = Strategy(_default_job, _prepare_job, _validate_job, _job_kept)
+CRONJOB = Strategy(_default_cronjob, validate=_validate_cronjob)

@@ -1,0 +1,89 @@
+"""Namespaces, nodes, roles and bindings, autoscalers, disruption budgets."""
+
+from typing import TYPE_CHECKING
+
+from sandbox.kubernetes.errors import Cause, invalid, required
+from sandbox.kubernetes.strategy.base import Object, Strategy
+
+if TYPE_CHECKING:
+    from sandbox.kubernetes.store import Store
+
+_RBAC = "rbac.authorization.k8s.io"
+
+
+def _default_namespace(namespace: Object) -> None:
+    meta = namespace["metadata"]
+    meta.setdefault("labels", {})["kubernetes.io/metadata.name"] = meta.get("name", "")
+
+
+def _prepare_namespace(namespace: Object, old: Object | None, _store: "Store") -> None:
+    """Content is deleted before the namespace goes: the finalizer `kubernetes` stands for it."""
+    if old is None:
+        namespace["spec"] = {"finalizers": ["kubernetes"]}
+        namespace["status"] = {"phase": "Active"}
+
+
+def _default_binding(binding: Object) -> None:
+    binding.setdefault("roleRef", {}).setdefault("apiGroup", _RBAC)
+    for subject in binding.get("subjects") or []:
+        if subject.get("kind") in ("User", "Group"):
+            subject.setdefault("apiGroup", _RBAC)
+
+
+def _validate_binding(binding: Object) -> list[Cause]:
+    role = binding["roleRef"]
+    causes = [required(f"roleRef.{field}") for field in ("kind", "name") if not role.get(field)]
+    for index, subject in enumerate(binding.get("subjects") or []):
+        if not subject.get("name"):
+            causes.append(required(f"subjects[{index}].name"))
+        if subject.get("kind") == "ServiceAccount" and not subject.get("namespace"):
+            causes.append(required(f"subjects[{index}].namespace"))
+    return causes
+
+
+def _binding_kept(new: Object, old: Object) -> list[Cause]:
+    role = new["roleRef"]
+    return [] if role == old["roleRef"] else [invalid("roleRef", role, "cannot change roleRef")]
+
+
+def _validate_role(role: Object) -> list[Cause]:
+    causes = []
+    for index, rule in enumerate(role.get("rules") or []):
+        if not rule.get("verbs"):
+            causes.append(required(f"rules[{index}].verbs", "verbs must contain at least one value"))
+        if not rule.get("resources") and not rule.get("nonResourceURLs"):
+            text = "resource rules must supply at least one resource"
+            causes.append(required(f"rules[{index}].resources", text))
+    return causes
+
+
+def _default_autoscaler(obj: Object) -> None:
+    obj.setdefault("spec", {}).setdefault("minReplicas", 1)
+
+
+def _validate_autoscaler(obj: Object) -> list[Cause]:
+    spec = obj["spec"]
+    highest, lowest, target = spec.get("maxReplicas", 0), spec["minReplicas"], spec.get("scaleTargetRef") or {}
+    causes = [required(f"spec.scaleTargetRef.{field}") for field in ("kind", "name") if not target.get(field)]
+    if highest < 1:
+        causes.append(invalid("spec.maxReplicas", highest, "must be greater than 0"))
+    elif highest < lowest:
+        causes.append(invalid("spec.maxReplicas", highest, "must be greater than or equal to `minReplicas`"))
+    if lowest < 0:
+        causes.append(invalid("spec.minReplicas", lowest, "must be greater than or equal to 1"))
+    return causes
+
+
+def _validate_budget(obj: Object) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    if "minAvailable" in spec and "maxUnavailable" in spec:
+        return [invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set")]
+    return []
+
+
+NAMESPACE = Strategy(_default_namespace, _prepare_namespace)
+NODE = Strategy(keeps_status_on_create=True)
+ROLE = Strategy(validate=_validate_role)
+BINDING = Strategy(_default_binding, validate=_validate_binding, validate_update=_binding_kept)
+AUTOSCALER = Strategy(_default_autoscaler, validate=_validate_autoscaler)
+BUDGET = Strategy(validate=_validate_budget)

@@ -1,0 +1,133 @@
+"""Pods and pod templates: defaults, validation, and what an update of a pod may change.
+
+Source: k8s.io/kubernetes/pkg/apis/core/v1/defaults.go and pkg/apis/core/validation/validation.go.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from sandbox.kubernetes.errors import Cause, duplicate, forbidden, invalid, required, unsupported
+from sandbox.kubernetes.metadata import copy
+from sandbox.kubernetes.strategy.base import Object, Strategy
+from sandbox.kubernetes.strategy.containers import default_container, validate_containers
+from sandbox.kubernetes.strategy.names import dns_label
+
+if TYPE_CHECKING:
+    from sandbox.kubernetes.store import Store
+
+_RESTART = ["Always", "OnFailure", "Never"]
+_FILE_MODE = 420  # 0644
+_MODED_VOLUMES = ("secret", "configMap", "projected", "downwardAPI")
+_UPDATABLE = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+
+
+def default_pod_spec(spec: Object) -> None:
+    """What a pod template does not say."""
+    spec.setdefault("restartPolicy", "Always")
+    spec.setdefault("terminationGracePeriodSeconds", 30)
+    spec.setdefault("dnsPolicy", "ClusterFirst")
+    spec.setdefault("securityContext", {})
+    spec.setdefault("schedulerName", "default-scheduler")
+    if spec.get("serviceAccountName"):
+        spec.setdefault("serviceAccount", spec["serviceAccountName"])
+    for container in [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]:
+        default_container(container)
+    for volume in spec.get("volumes") or []:
+        _default_volume(volume)
+
+
+def _default_volume(volume: Object) -> None:
+    if volume.keys() <= {"name"}:
+        volume["emptyDir"] = {}
+    for kind in _MODED_VOLUMES:
+        if isinstance(volume.get(kind), dict):
+            volume[kind].setdefault("defaultMode", _FILE_MODE)
+    if "hostPath" in volume:
+        volume["hostPath"].setdefault("type", "")
+
+
+def _default(pod: Object) -> None:
+    spec = pod.setdefault("spec", {})
+    default_pod_spec(spec)
+    spec.setdefault("enableServiceLinks", True)
+    spec.setdefault("serviceAccountName", "default")
+    spec.setdefault("serviceAccount", spec["serviceAccountName"])
+    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    spec.setdefault("priority", 0)
+    for container in [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]:
+        resources = container.get("resources") or {}
+        if resources.get("limits"):
+            resources["requests"] = resources["limits"] | (resources.get("requests") or {})
+
+
+def _prepare(pod: Object, old: Object | None, _store: "Store") -> None:
+    if old is None:
+        pod["status"] = {"phase": "Pending", "qosClass": _quality(pod["spec"])}
+
+
+def _quality(spec: Object) -> str:
+    """The pod's QoS class."""
+    resources = [container.get("resources") or {} for container in spec.get("containers") or []]
+    if not any(each.get("requests") or each.get("limits") for each in resources):
+        return "BestEffort"
+    for each in resources:
+        limits, requests = each.get("limits") or {}, each.get("requests") or {}
+        if not {"cpu", "memory"} <= limits.keys() or any(requests.get(key) != limits[key] for key in limits):
+            return "Burstable"
+    return "Guaranteed"
+
+
+def validate_pod_spec(spec: Object, field: str) -> list[Cause]:
+    """Containers, volumes and policies of a pod or pod template; `field` is its path ("spec.template.spec")."""
+    volumes = spec.get("volumes") or []
+    causes = _validate_volumes(volumes, f"{field}.volumes")
+    names = {volume.get("name") for volume in volumes}
+    if not spec.get("containers"):
+        causes.append(required(f"{field}.containers"))
+    causes += validate_containers(spec, names, field)
+    if spec.get("restartPolicy") not in _RESTART:
+        causes.append(unsupported(f"{field}.restartPolicy", spec.get("restartPolicy"), _RESTART))
+    grace = spec.get("terminationGracePeriodSeconds", 0)
+    if grace < 0:
+        text = "must be greater than or equal to 0"
+        causes.append(invalid(f"{field}.terminationGracePeriodSeconds", grace, text))
+    return causes
+
+
+def _validate_volumes(volumes: list[Object], field: str) -> list[Cause]:
+    causes, seen = [], set()
+    for index, volume in enumerate(volumes):
+        at, name = f"{field}[{index}]", volume.get("name")
+        causes += dns_label(f"{at}.name", name) if name else [required(f"{at}.name")]
+        if name in seen:
+            causes.append(duplicate(f"{at}.name", name))
+        seen.add(name)
+        if len(volume.keys() - {"name"}) > 1:
+            causes.append(forbidden(f"{at}", "may not specify more than 1 volume type"))
+    return causes
+
+
+def _validate(pod: Object) -> list[Cause]:
+    return validate_pod_spec(pod["spec"], "spec")
+
+
+def _validate_update(new: Object, old: Object) -> list[Cause]:
+    """Only images, tolerations and deadlines of a pod can change; its node is set by binding it, once."""
+    if _frozen(new["spec"]) == _frozen(old["spec"]):
+        return []
+    return [forbidden("spec", _UPDATABLE)]
+
+
+def _frozen(spec: Object) -> Object:
+    kept: dict[str, Any] = copy(spec)
+    for field in ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"):
+        kept.pop(field, None)
+    for container in [*(kept.get("containers") or []), *(kept.get("initContainers") or [])]:
+        container.pop("image", None)
+    return kept
+
+
+POD = Strategy(_default, _prepare, _validate, _validate_update)

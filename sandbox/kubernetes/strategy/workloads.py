@@ -1,0 +1,137 @@
+"""Deployments, ReplicaSets, StatefulSets and DaemonSets.
+
+Source: k8s.io/kubernetes/pkg/apis/apps/v1/defaults.go and pkg/apis/apps/validation/validation.go.
+"""
+
+from typing import Any
+
+from sandbox.kubernetes.errors import Cause, forbidden, immutable, invalid, required, unsupported
+from sandbox.kubernetes.selectors import selector_matches
+from sandbox.kubernetes.strategy.base import Object, Strategy
+from sandbox.kubernetes.strategy.names import labels as valid_labels
+from sandbox.kubernetes.strategy.pod import default_pod_spec, validate_pod_spec
+
+_MISMATCH = "`selector` does not match template `labels`"
+_STATEFUL_MUTABLE = (
+    "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "minReadySeconds",
+    "persistentVolumeClaimRetentionPolicy",
+)  # fmt: skip
+_STATEFUL_TEXT = (
+    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
+    "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+)
+
+
+def default_template(spec: Object) -> None:
+    """The pod template of a workload."""
+    template = spec.setdefault("template", {})
+    template.setdefault("metadata", {})
+    default_pod_spec(template.setdefault("spec", {}))
+
+
+def _default_deployment(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    default_template(spec)
+    strategy = spec.setdefault("strategy", {})
+    strategy.setdefault("type", "RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxUnavailable", "25%")
+        rolling.setdefault("maxSurge", "25%")
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("progressDeadlineSeconds", 600)
+
+
+def _default_replicaset(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    default_template(spec)
+
+
+def _default_statefulset(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    spec.setdefault("podManagementPolicy", "OrderedReady")
+    spec.setdefault("updateStrategy", {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}})
+    spec.setdefault("revisionHistoryLimit", 10)
+    default_template(spec)
+
+
+def _default_daemonset(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("updateStrategy", {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}})
+    spec.setdefault("revisionHistoryLimit", 10)
+    default_template(spec)
+
+
+def validate_selector(selector: Any, field: str) -> list[Cause]:
+    """The syntax of a label selector."""
+    causes = valid_labels(f"{field}.matchLabels", selector.get("matchLabels"))
+    for index, each in enumerate(selector.get("matchExpressions") or []):
+        at, operator = f"{field}.matchExpressions[{index}]", each.get("operator")
+        if operator not in ("In", "NotIn", "Exists", "DoesNotExist"):
+            causes.append(invalid(f"{at}.operator", operator, "not a valid selector operator"))
+        elif operator in ("In", "NotIn") and not each.get("values"):
+            causes.append(required(f"{at}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
+        if not each.get("key"):
+            causes.append(required(f"{at}.key"))
+    return causes
+
+
+def _validate_workload(obj: Object) -> list[Cause]:
+    spec = obj["spec"]
+    causes = [
+        invalid(f"spec.{field}", spec[field], "must be greater than or equal to 0")
+        for field in ("replicas", "minReadySeconds", "revisionHistoryLimit")
+        if spec.get(field, 0) < 0
+    ]
+    causes += _validate_template_selector(obj["kind"].lower(), spec)
+    template = spec["template"]
+    causes += validate_pod_spec(template["spec"], "spec.template.spec")
+    policy = template["spec"].get("restartPolicy")
+    if policy != "Always":
+        causes.append(unsupported("spec.template.spec.restartPolicy", policy, ["Always"]))
+    return causes
+
+
+def _validate_template_selector(kind: str, spec: Object) -> list[Cause]:
+    selector, labels = spec.get("selector"), spec["template"]["metadata"].get("labels") or {}
+    causes = valid_labels("spec.template.metadata.labels", labels)
+    if selector is None:
+        return [*causes, required("spec.selector")]
+    problems = validate_selector(selector, "spec.selector")
+    if not (selector.get("matchLabels") or selector.get("matchExpressions")):
+        problems.append(invalid("spec.selector", selector, f"empty selector is invalid for {kind}"))
+    if not problems and not selector_matches(selector, labels):
+        problems.append(invalid("spec.template.metadata.labels", labels, _MISMATCH))
+    return causes + problems
+
+
+def _validate_deployment(obj: Object) -> list[Cause]:
+    kind = obj["spec"]["strategy"]["type"]
+    causes = _validate_workload(obj)
+    if kind not in ("Recreate", "RollingUpdate"):
+        causes.append(unsupported("spec.strategy.type", kind, ["Recreate", "RollingUpdate"]))
+    if kind == "Recreate" and obj["spec"]["strategy"].get("rollingUpdate"):
+        text = "may not be specified when strategy `type` is 'Recreate'"
+        causes.append(forbidden("spec.strategy.rollingUpdate", text))
+    return causes
+
+
+def _selector_kept(new: Object, old: Object) -> list[Cause]:
+    selector = new["spec"].get("selector")
+    return [] if selector == old["spec"].get("selector") else [immutable("spec.selector", selector)]
+
+
+def _stateful_kept(new: Object, old: Object) -> list[Cause]:
+    def fixed(spec: Object) -> Object:
+        return {key: value for key, value in spec.items() if key not in _STATEFUL_MUTABLE}
+
+    return [] if fixed(new["spec"]) == fixed(old["spec"]) else [forbidden("spec", _STATEFUL_TEXT)]
+
+
+DEPLOYMENT = Strategy(_default_deployment, validate=_validate_deployment, validate_update=_selector_kept)
+REPLICASET = Strategy(_default_replicaset, validate=_validate_workload, validate_update=_selector_kept)
+STATEFULSET = Strategy(_default_statefulset, validate=_validate_workload, validate_update=_stateful_kept)
+DAEMONSET = Strategy(_default_daemonset, validate=_validate_workload, validate_update=_selector_kept)
