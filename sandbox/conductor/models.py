@@ -31,7 +31,7 @@ class Application(Body):
     global_timeout_ms: int | None
     executor_timeout_secs: int
     private_mode: bool
-    dbos_cloud: bool = False
+    dbos_cloud: bool
 
 
 class RegisterApplication(Body):

@@ -13,7 +13,8 @@ TOKEN_PREFIX = "dbos_"  # noqa: S105 - what every Conductor API key begins with
 APPLICATION = """
 SELECT a.id, a.name, a.org_id, a.gc_time_threshold_ms, a.gc_rows_threshold, a.global_timeout_ms,
        a.executor_timeout_secs, a.private_mode,
-       CASE WHEN e.healthy THEN 'AVAILABLE' ELSE 'UNAVAILABLE' END AS status, e.language
+       CASE WHEN e.healthy THEN 'AVAILABLE' ELSE 'UNAVAILABLE' END AS status,
+       e.language, false AS dbos_cloud
 FROM applications a JOIN organizations o ON o.id = a.org_id AND o.name = %(org)s
 LEFT JOIN LATERAL (SELECT bool_or(status = 'HEALTHY') AS healthy, max(language) AS language FROM executors
                    WHERE app_id = a.id) e ON true

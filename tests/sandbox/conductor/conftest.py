@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -107,37 +108,41 @@ def running(args: list[str], log: Path, env: dict[str, str], cwd: Path, port: in
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
             yield Program(process, port, log, http)
     finally:
-        if process.poll() is None:
-            process.terminate()
+        process.kill()  # how the application and Conductor end by themselves has tests of its own
         stop(process)
 
 
-@pytest.fixture
-def start_conductor(databases: Databases, tmp_path: Path) -> Iterator[Starter]:
-    """Starts Conductor on an empty database of its own role; keyword arguments are environment variables."""
+def empty(databases: Databases) -> None:
+    """Makes Conductor's database as the guide leaves it: without tables, its role allowed to make them."""
     with psycopg.connect(databases.conductor, autocommit=True) as connection:
         connection.execute("DROP OWNED BY dbos_conductor_role")
     with psycopg.connect(databases.server.url("dbos_conductor", "postgres", "pg"), autocommit=True) as connection:
         connection.execute("GRANT ALL ON SCHEMA public TO dbos_conductor_role")
+
+
+@contextmanager
+def conductor_process(databases: Databases, folder: Path, port: int | None = None, **env: str) -> Iterator[Program]:
+    """Conductor on the database of its role; keyword arguments are environment variables."""
+    port = free_port(port)
+    environment = {"DBOS__CONDUCTOR_DB_URL": databases.conductor, "DBOS_CONDUCTOR_LICENSE_KEY": CANARY_KEY, **env}
+    args = [sys.executable, "-m", "sandbox.conductor", "--port", str(port), "--parent-pipe"]
+    with running(args, folder / f"conductor-{port}.log", environment, ROOT, port) as program:
+        yield program
+
+
+@pytest.fixture
+def start_conductor(databases: Databases, tmp_path: Path) -> Iterator[Starter]:
+    """Starts Conductor, as often as called, on a database that was empty before the test."""
+    empty(databases)
     with ExitStack() as stack:
-
-        def start(port: int | None = None, **env: str) -> Program:
-            port = free_port(port)
-            environment = {
-                "DBOS__CONDUCTOR_DB_URL": databases.conductor,
-                "DBOS_CONDUCTOR_LICENSE_KEY": CANARY_KEY,
-                **env,
-            }
-            log = tmp_path / f"conductor-{port}.log"
-            args = [str(ROOT / ".venv/bin/python"), "-m", "sandbox.conductor", "--port", str(port), "--parent-pipe"]
-            return stack.enter_context(running(args, log, environment, ROOT, port))
-
-        yield start
+        yield lambda **given: stack.enter_context(conductor_process(databases, tmp_path, **given))
 
 
 @pytest.fixture
 def start_app(databases: Databases, migrated: str, tmp_path: Path) -> Iterator[Starter]:
-    """Starts the sample application with its restricted role, connected to a Conductor by a key."""
+    """Starts the sample application with its restricted role and without old workflows, connected to a Conductor."""
+    with psycopg.connect(databases.app, autocommit=True) as connection:
+        connection.execute("DELETE FROM dbos.workflow_status")
     with ExitStack() as stack:
 
         def start(conductor: Program, key: str) -> Program:
