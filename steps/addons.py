@@ -8,7 +8,7 @@ from steps.clients.aws import Aws
 from steps.clients.aws.eks import Addon
 from steps.names import Owner
 from steps.ownership import being_deleted, check_ours, failed, is_ours
-from steps.second_look import until_seen
+from steps.second_look import made_with_token
 from steps.waiting import Pending
 
 FAILED = frozenset({"CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED"})
@@ -20,15 +20,21 @@ def ensure_addon(aws: Aws, owner: Owner, cluster: str, name: str, configuration:
     Made when the control plane is up; it becomes active when nodes can run it (vpc-cni, kube-proxy: without any).
     """
     wanted = configuration or {}
-    token = owner.client_token(f"addon/{name}/{_digest(wanted)}")
+    resource = f"addon/{name}/{_digest(wanted)}"
+    tags = owner.tags(f"addon-{name}")
     found = aws.eks.addon(cluster, name)
     if found is None:
-        aws.eks.make_addon(cluster, name, configuration=wanted, token=token, tags=owner.tags(f"addon-{name}"))
-        found = until_seen(lambda: aws.eks.addon(cluster, name), f"the add-on {name}")
+        found = made_with_token(
+            lambda token: aws.eks.make_addon(cluster, name, configuration=wanted, token=token, tags=tags),
+            lambda: aws.eks.addon(cluster, name),
+            owner,
+            resource,
+            f"the add-on {name}",
+        )
     check_ours(owner, found.tags, f"the add-on {name} of {cluster}")
     _replace_failed(aws, cluster, found)
     if found.configuration != wanted and found.status not in ("CREATING", "UPDATING"):
-        aws.eks.configure_addon(cluster, name, wanted, token)
+        aws.eks.configure_addon(cluster, name, wanted, owner.client_token(f"{resource}/update"))
     return name
 
 

@@ -6,7 +6,7 @@ from steps.clients.aws import Aws
 from steps.clients.aws.eks import Cluster
 from steps.names import Owner
 from steps.ownership import being_deleted, check_ours, failed, is_ours
-from steps.second_look import until_seen, while_fresh
+from steps.second_look import made_with_token, while_fresh
 from steps.waiting import Pending
 
 
@@ -17,20 +17,25 @@ def ensure_cluster(
     name = owner.names.cluster
     found = aws.eks.cluster(name)
     if found is None:
-        role = role_arn.rsplit("/", 1)[-1]
-        while_fresh(
-            lambda: aws.eks.make_cluster(
+
+        def make(token: str) -> bool:
+            return aws.eks.make_cluster(
                 name,
                 version=version,
                 role_arn=role_arn,
                 subnet_ids=subnet_ids,
                 public_access_cidrs=public_access_cidrs,
-                token=owner.client_token("cluster"),
+                token=token,
                 tags=owner.tags("cluster"),
-            ),
-            lambda: _age(aws, role),
+            )
+
+        found = made_with_token(
+            lambda token: while_fresh(lambda: make(token), lambda: aws.iam.age(role_arn)),
+            lambda: aws.eks.cluster(name),
+            owner,
+            "cluster",
+            f"the EKS cluster {name}",
         )
-        found = until_seen(lambda: aws.eks.cluster(name), f"the EKS cluster {name}")
     check_ours(owner, found.tags, f"the EKS cluster {name}")
     if found.status == "FAILED":
         aws.eks.delete_cluster(name)
@@ -82,8 +87,3 @@ def await_cluster_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending:
     if found.status == "FAILED":
         raise failed(f"deleting the EKS cluster {found.name}", found.issues)
     return Pending(f"EKS says {found.status}")
-
-
-def _age(aws: Aws, role_name: str) -> float | None:
-    role = aws.iam.role(role_name)
-    return None if role is None else role.age

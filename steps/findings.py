@@ -9,7 +9,7 @@ from steps.errors import Code, PodiumError, TransientError
 
 @dataclass
 class Findings:
-    """The outcome of one check, or of all. Problems: {code, field, message, remedy}; warnings: {code, field, message}."""
+    """The outcome of one check, or of all: problems {code, field, message, remedy}, warnings {code, field, message}."""
 
     problems: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)

@@ -6,7 +6,7 @@ from steps.clients.aws import Aws
 from steps.clients.aws.eks import NodeGroup
 from steps.names import Owner
 from steps.ownership import being_deleted, check_ours, failed, is_ours
-from steps.second_look import until_seen, while_fresh
+from steps.second_look import made_with_token, while_fresh
 from steps.waiting import Pending
 
 FAILED = frozenset({"CREATE_FAILED", "DELETE_FAILED"})
@@ -26,9 +26,9 @@ def ensure_node_group(
     """Name of the node group, being made or there. One that failed is deleted first (then: try again later)."""
     found = aws.eks.node_group(cluster, group)
     if found is None:
-        role = role_arn.rsplit("/", 1)[-1]
-        while_fresh(
-            lambda: aws.eks.make_node_group(
+
+        def make(token: str) -> bool:
+            return aws.eks.make_node_group(
                 cluster,
                 group,
                 role_arn=role_arn,
@@ -36,12 +36,17 @@ def ensure_node_group(
                 instance_type=instance_type,
                 count=count,
                 disk_gib=disk_gib,
-                token=owner.client_token(f"node-group/{group}"),
+                token=token,
                 tags=owner.tags(f"node-group-{group}"),
-            ),
-            lambda: _age(aws, role),
+            )
+
+        found = made_with_token(
+            lambda token: while_fresh(lambda: make(token), lambda: aws.iam.age(role_arn)),
+            lambda: aws.eks.node_group(cluster, group),
+            owner,
+            f"node-group/{group}",
+            f"the node group {group}",
         )
-        found = until_seen(lambda: aws.eks.node_group(cluster, group), f"the node group {group}")
     check_ours(owner, found.tags, f"the node group {group} of {cluster}")
     if found.status == "CREATE_FAILED":
         aws.eks.delete_node_group(cluster, group)
@@ -81,8 +86,3 @@ def await_node_group_deleted(aws: Aws, owner: Owner, group: str) -> Literal[True
 def _own(aws: Aws, owner: Owner, group: str) -> NodeGroup | None:
     found = aws.eks.node_group(owner.names.cluster, group)
     return found if found is not None and is_ours(owner, found.tags) else None
-
-
-def _age(aws: Aws, role_name: str) -> float | None:
-    role = aws.iam.role(role_name)
-    return None if role is None else role.age

@@ -135,12 +135,13 @@ def _places(aws: Aws, owner: Owner) -> dict[str, str]:
 
 
 def _denied(aws: Aws, owner: Owner, principal: str, statement: Statement, places: dict[str, str]) -> list[str]:
-    """The statement's actions that are surely denied; where conditions leave doubt, they count as allowed."""
+    """The statement's actions that are surely denied: on each of its resources, without a condition left in doubt."""
     resources = [resource.format(**places).replace("*", "podium") for resource in statement.resources]
     if statement.resources == ("*",):
         resources = ["*"]
     answers = aws.iam.simulate(principal, list(statement.actions), resources, _context(owner, statement))
-    return [one.action for one in answers if not one.allowed and one.certain]
+    granted = {one.action for one in answers if one.allowed or not one.certain}
+    return [action for action in statement.actions if action not in granted]
 
 
 def _context(owner: Owner, statement: Statement) -> dict[str, str]:

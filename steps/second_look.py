@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from steps.errors import Code, PodiumError, TransientError
+from steps.names import Owner
 
 T = TypeVar("T")
 
@@ -16,19 +17,34 @@ SEEN_SECONDS = 20.0
 """How long AWS may need to show what it has just made; usually well under one second."""
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 3.0
+TOKENS = 3
+TOKEN_SECONDS = 3.0
 
 
 def until_seen(look: Callable[[], T | None], what: str, seconds: float = SEEN_SECONDS) -> T:
     """What `look` finds, repeated until it is not None. Raises TransientError when AWS does not show it in time."""
-    deadline, pause = time.monotonic() + seconds, FIRST_PAUSE
-    while (found := look()) is None:
-        if time.monotonic() + pause > deadline:
-            raise TransientError.by_provider(
-                Code.AWS_UNAVAILABLE, f"AWS does not show {what} yet", "Retry: Podium looks for it again."
-            )
-        time.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
+    found = _glimpse(look, seconds)
+    if found is None:
+        raise TransientError.by_provider(
+            Code.AWS_UNAVAILABLE, f"AWS does not show {what} yet", "Retry: Podium looks for it again."
+        )
     return found
+
+
+def made_with_token(
+    make: Callable[[str], object], look: Callable[[], T | None], owner: Owner, resource: str, what: str
+) -> T:
+    """Make a thing with a client token, and what `look` then finds.
+
+    AWS remembers a token longer than the thing: where an earlier one of this operation failed and was deleted, its
+    token makes nothing, so the next one is tried.
+    """
+    for number in range(TOKENS - 1):
+        make(owner.client_token(f"{resource}/{number}"))
+        if (found := _glimpse(look, TOKEN_SECONDS)) is not None:
+            return found
+    make(owner.client_token(f"{resource}/{TOKENS - 1}"))
+    return until_seen(look, what)
 
 
 def while_fresh(call: Callable[[], T], age: Callable[[], float | None], seconds: float = 60.0) -> T:
@@ -62,3 +78,11 @@ def keep_one(twins: list[T], is_used: Callable[[T], bool], delete: Callable[[T],
         if twin is not kept and twin not in used:
             delete(twin)
     return kept
+
+
+def _glimpse(look: Callable[[], T | None], seconds: float) -> T | None:
+    deadline, pause = time.monotonic() + seconds, FIRST_PAUSE
+    while (found := look()) is None and time.monotonic() + pause <= deadline:
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+    return found

@@ -63,6 +63,11 @@ class Iam(ServiceClient):
             return Role(name, one["Arn"], age, tag_dict(one.get("Tags")))
         return None
 
+    def age(self, role_arn: str) -> float | None:
+        """Seconds since the role was made; None when there is none."""
+        role = self.role(role_arn.rsplit("/", 1)[-1])
+        return None if role is None else role.age
+
     @translated
     def make_role(self, name: str, trusted_service: str, description: str, tags: Mapping[str, str]) -> str | None:
         """ARN of the new role that `trusted_service` (e.g. eks.amazonaws.com) may assume; None: the name is taken."""

@@ -1,0 +1,103 @@
+"""The steps against the sandbox's AWS: a process of its own, started once, asked over HTTP with unmodified boto3."""
+
+import itertools
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from sandbox.aws.credentials import own_credentials
+from sandbox.processes import free_port, spawn, wait_until_listening
+from steps.clients.aws import Aws, AwsTarget
+from steps.names import Owner
+
+REGION = "us-west-2"
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The stand-in seen from outside: where it is, and its control API."""
+
+    url: str
+    access_key: str
+    secret_key: str
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        answer = httpx2.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def fault(self, **rule: Any) -> None:
+        """E.g. match="ec2:CreateVpc", kind="lost"."""
+        self._call("POST", "faults", rule)
+
+    def settings(self, **values: Any) -> None:
+        self._call("PUT", "settings", values)
+
+    def credentials(self, state: str) -> None:
+        self._call("POST", "credentials", {"access_key": self.access_key, "state": state})
+
+    def calls(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._call("GET", "calls")
+        return found
+
+    def push(self, repository: str, tag: str) -> None:
+        self._call("POST", "images", {"repository": repository, "tag": tag})
+
+    def reset(self) -> None:
+        self._call("DELETE", "faults")
+        self.settings(autopush=False, denied_actions=[], quotas=dict.fromkeys(PLENTY, 1000.0))
+        self.credentials("valid")
+
+
+PLENTY = ("L-F678F1CE", "L-A4707A72", "L-FE5A380F", "L-0263D0A3", "L-1216C47A", "L-1194D53C", "L-7B6409FD")
+
+
+@pytest.fixture(scope="session")
+def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    home: Path = tmp_path_factory.mktemp("aws")
+    port = free_port()
+    args = [sys.executable, "-m", "sandbox.aws", "--home", str(home), "--port", str(port)]
+    process = spawn([*args, "--speed", "max", "--no-clusters", "--parent-pipe"], log=home / "aws.log")
+    try:
+        wait_until_listening(port, process, 30)
+        keys = own_credentials(home)
+        yield Cloud(f"http://127.0.0.1:{port}", keys.access_key, keys.secret_key)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(20)
+
+
+@pytest.fixture
+def cloud(running_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", running_cloud.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", running_cloud.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", running_cloud.secret_key)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    running_cloud.reset()
+    yield running_cloud
+    running_cloud.reset()
+
+
+@pytest.fixture
+def aws(cloud: Cloud) -> Iterator[Aws]:
+    bundle = Aws(AwsTarget(REGION))
+    yield bundle
+    bundle.close()
+
+
+@pytest.fixture
+def owner() -> Owner:
+    """An installation of its own for each test."""
+    number = next(_numbers)
+    return Owner(f"t{number}-conductor", f"operation-{number}")
