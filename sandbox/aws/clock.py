@@ -34,6 +34,11 @@ class Clock:
             raise ValueError(f"speed must be more than 0: {text}")
         return cls(speed)
 
+    @property
+    def text(self) -> str:
+        """As `parse` takes it."""
+        return "max" if math.isinf(self.speed) else f"{self.speed:g}"
+
     def create(self, kind: str) -> float:
         """Seconds here until a thing of `kind` (a key of SECONDS) is usable."""
         return SECONDS[kind] / self.speed

@@ -4,11 +4,13 @@ Gap: an operation that moto does not have is an HTML page with status 404, which
 moto's own settings (environment variables) must be in place before its first import, hence the imports in functions.
 """
 
+import gc
 import io
 import logging
 import os
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +91,13 @@ class Moto:
         os.environ["MOTO_PORT"] = str(self._port)
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415
 
+        class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc, unused-ignore]
+            """moto lists its folders for every request to find the service of a host; once per host is enough."""
+
+            get_backend_for_host = cache(DomainDispatcherApplication.get_backend_for_host)
+
         install()
-        self._app = DomainDispatcherApplication(create_backend_app)
+        self._app = Dispatcher(create_backend_app)
 
     def _warm_up(self, region: str) -> None:
         for service, form in WARM_UP:
@@ -98,6 +105,8 @@ class Moto:
         for service, target in WARM_UP_JSON:
             environ = _environ(service, region, "application/x-amz-json-1.1", "{}")
             self._ask(environ | {"HTTP_X_AMZ_TARGET": target}, b"{}")
+        gc.collect()
+        gc.freeze()  # what is loaded now stays: no need to look at it in every collection
 
 
 def _environ(service: str, region: str, content_type: str, body: str) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Server:
         self._http: BaseWSGIServer = make_server(
             "127.0.0.1", port, self._front, threaded=True, request_handler=_Requests
         )
-        self._thread = threading.Thread(target=self._http.serve_forever, name="aws-http", daemon=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="aws-http", daemon=True)
 
     def start(self) -> None:
         self._thread.start()

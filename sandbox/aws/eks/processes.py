@@ -1,0 +1,220 @@
+"""Runs an API server per cluster and an agent per node group, starts again what ended, stops what was deleted."""
+
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sandbox.aws.cloud import Cloud
+from sandbox.aws.credentials import INTERNAL_KEY
+from sandbox.aws.eks.kubernetes_api import KubernetesApi, merged
+from sandbox.aws.eks.store import Cluster, Nodegroup
+from sandbox.files import write_private
+from sandbox.processes import free_port, spawn, stop
+
+log = logging.getLogger(__name__)
+REPOSITORY = Path(__file__).resolve().parents[3]
+APP_PYTHON = REPOSITORY / ".venv" / "dbos-app" / "bin" / "python"
+PATIENCE = 1.0  # seconds between attempts
+Key = tuple[str, ...]
+
+
+@dataclass
+class _Running:
+    """A process, and how to start it again. `started`: monotonic seconds."""
+
+    process: subprocess.Popen[bytes]
+    again: Callable[[], subprocess.Popen[bytes]]
+    started: float = field(default_factory=time.monotonic)
+
+
+@dataclass
+class _Background:
+    """Work in a worker thread."""
+
+    work: Callable[[], Any]
+    future: Future[Any]
+    started: float = field(default_factory=time.monotonic)
+
+
+class Processes:
+    """`Machines` made of processes. What may take long runs in the cloud's workers; results are looked at later."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._running: dict[Key, _Running] = {}
+        self._background: dict[Key, _Background] = {}
+        self._kubeconfigs: dict[str, Path] = {}
+
+    def directory(self, cluster: Cluster) -> Path:
+        """CLUSTER_DIR."""
+        return self._cloud.home / "clusters" / "-".join(cluster.key)
+
+    def start_api(self, cluster: Cluster) -> None:
+        for key in [key for key in self._background if key[1:4] == cluster.key]:
+            self._forget(key)  # of an earlier cluster of that name
+        cluster.port = free_port(cluster.port)
+        folder = self.directory(cluster)
+        folder.mkdir(parents=True, exist_ok=True)
+        args = ["--dir", folder, "--port", cluster.port, "--cluster", cluster.name, "--account", cluster.account]
+        args += ["--region", cluster.region, "--aws-endpoint", self._cloud.url, *self._common()]
+        self._start(("api", *cluster.key), "sandbox.kubernetes", args, folder / "kubernetes.log")
+
+    def api_ready(self, cluster: Cluster) -> bool:
+        kubeconfig = self.directory(cluster) / "admin.kubeconfig"
+        if not (kubeconfig.exists() and _listens(cluster.port)):
+            return False
+        if cluster.wire["arn"] not in self._kubeconfigs:
+            self._kubeconfigs[cluster.wire["arn"]] = kubeconfig
+            self._write_kubeconfig()
+        return True
+
+    def certificate(self, cluster: Cluster) -> bytes:
+        return (self.directory(cluster) / "ca.crt").read_bytes()
+
+    def delete_api(self, cluster: Cluster) -> None:
+        self._kubeconfigs.pop(cluster.wire["arn"], None)
+        self._write_kubeconfig()
+        ended = self._running.pop(("api", *cluster.key), None)
+
+        def remove() -> None:
+            if ended is not None:
+                stop(ended.process)
+            shutil.rmtree(self.directory(cluster), ignore_errors=True)
+
+        self._begin(("api-gone", *cluster.key), remove)
+
+    def api_gone(self, cluster: Cluster) -> bool:
+        key = ("api-gone", *cluster.key)
+        if key not in self._background:
+            self.delete_api(cluster)
+        return self._done(key)
+
+    def start_nodes(self, cluster: Cluster, group: Nodegroup) -> None:
+        key = ("nodes", *cluster.key, group.wire["nodegroupName"])
+        self._forget(("ready", *key[1:]))
+        self._forget(("gone", *key[1:]))
+        old = self._running.pop(key, None)
+        if old is not None:
+            stop(old.process)
+        folder = self.directory(cluster)
+        args: list[Any] = ["--kubeconfig", folder / "admin.kubeconfig", "--dir", folder / group.directory]
+        for name, zone in group.nodes:
+            args += ["--node", name, "--zone", zone]
+        python = os.environ.get("SANDBOX_APP_PYTHON") or APP_PYTHON
+        args += ["--nodegroup", group.wire["nodegroupName"], "--instance-type", group.wire["instanceTypes"][0]]
+        self._start(key, "sandbox.nodes", [*args, "--app-python", python, *self._common()], folder / "nodes.log")
+
+    def nodes_ready(self, cluster: Cluster, group: Nodegroup) -> bool:
+        wanted = {name for name, _ in group.nodes}
+        key = ("ready", *cluster.key, group.wire["nodegroupName"])
+        if key not in self._background:
+            self._begin(key, lambda: wanted <= self._api(cluster).ready_nodes())
+        return self._done(key)
+
+    def delete_nodes(self, cluster: Cluster, group: Nodegroup) -> None:
+        name = group.wire["nodegroupName"]
+        agent = self._running.pop(("nodes", *cluster.key, name), None)
+        self._forget(("ready", *cluster.key, name))
+
+        def remove() -> None:
+            if agent is not None:
+                stop(agent.process)
+            for node, _ in group.nodes:
+                self._api(cluster).delete_node(node)
+
+        self._begin(("gone", *cluster.key, name), remove)
+
+    def nodes_gone(self, cluster: Cluster, group: Nodegroup) -> bool:
+        key = ("gone", *cluster.key, group.wire["nodegroupName"])
+        if key not in self._background:  # this process has started anew while nodes were going
+            self.delete_nodes(cluster, group)
+        return self._done(key)
+
+    def install_addon(self, cluster: Cluster, name: str, version: str, configuration: str) -> None:
+        from sandbox.kubernetes import addons  # noqa: PLC0415 - only a cluster needs it
+
+        folder = self.directory(cluster)
+        self._begin(("addon", *cluster.key, name), lambda: addons.install(folder, name, version, configuration))
+
+    def remove_addon(self, cluster: Cluster, name: str) -> None:
+        from sandbox.kubernetes import addons  # noqa: PLC0415
+
+        folder = self.directory(cluster)
+        self._begin(("addon-gone", *cluster.key, name), lambda: addons.remove(folder, name))
+
+    def addon_ready(self, cluster: Cluster, name: str) -> bool:
+        key = ("addon", *cluster.key, name)
+        if key not in self._background:  # this process has started anew while it was being installed
+            addon = cluster.addons[name]
+            self.install_addon(cluster, name, addon["addonVersion"], addon.get("configurationValues", ""))
+        return self._done(key)
+
+    def watch(self) -> None:
+        """Start again what ended by itself, each at most once a second."""
+        for key, running in list(self._running.items()):
+            if running.process.poll() is not None and time.monotonic() > running.started + PATIENCE:
+                log.warning("%s ended with code %s: starting it again", key, running.process.returncode)
+                self._running[key] = _Running(running.again(), running.again)
+
+    def close(self) -> None:
+        """Stop everything: nodes first, so that they can still say goodbye to their API server."""
+        for kind in ("nodes", "api"):
+            ended = [self._running.pop(key).process for key in list(self._running) if key[0] == kind]
+            for process in ended:
+                if process.stdin is not None:
+                    process.stdin.close()
+            for process in ended:
+                stop(process)
+
+    def _start(self, key: Key, module: str, args: list[Any], output: Path) -> None:
+        command = [sys.executable, "-m", module, *map(str, args)]
+        environment = os.environ | {"AWS_ACCESS_KEY_ID": INTERNAL_KEY, "AWS_SECRET_ACCESS_KEY": "sandbox-internal"}
+
+        def again() -> subprocess.Popen[bytes]:
+            return spawn(command, log=output, cwd=REPOSITORY, env=environment)
+
+        self._running[key] = _Running(again(), again)
+
+    def _common(self) -> list[str]:
+        return ["--speed", self._cloud.clock.text, "--parent-pipe"]
+
+    def _api(self, cluster: Cluster) -> KubernetesApi:
+        return KubernetesApi(self.directory(cluster) / "admin.kubeconfig")
+
+    def _begin(self, key: Key, work: Callable[[], Any]) -> None:
+        self._background[key] = _Background(work, self._cloud.workers.submit(work))
+
+    def _forget(self, key: Key) -> None:
+        self._background.pop(key, None)
+
+    def _done(self, key: Key) -> bool:
+        """Whether the work in the background has succeeded; work that failed or said False is done again."""
+        background = self._background[key]
+        if not background.future.done():
+            return False
+        problem = background.future.exception()
+        if problem is None and background.future.result() is not False:
+            return True
+        if time.monotonic() > background.started + (PATIENCE if problem else 0):
+            if problem is not None:
+                log.warning("%s: %r, trying again", key, problem)
+            self._begin(key, background.work)
+        return False
+
+    def _write_kubeconfig(self) -> None:
+        write_private(self._cloud.home / "kubeconfig", merged(self._kubeconfigs).encode())
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,60 @@
+"""Where the PostgreSQL servers behind RDS instances live: HOME/aws/rds/<number>, ports and superuser password.
+
+Slot 0 is started with the sandbox and waits for the first instance; its superuser URL is SANDBOX_POSTGRES_URL. This
+module imports little, as the supervisor needs that URL before the AWS process has loaded.
+"""
+
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sandbox.files import read_json, write_json
+from sandbox.postgres import PostgresServer
+from sandbox.processes import free_port
+
+
+@dataclass
+class Slot:
+    """`port`: of the server itself; `front`: of its TLS front, the instance's endpoint; `owner`: the instance's ARN."""
+
+    number: int
+    port: int
+    front: int
+    password: str
+    owner: str | None = None
+
+
+class Slots:
+    """The slots of one sandbox, kept in HOME/aws/rds/slots.json (mode 0600)."""
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home / "aws" / "rds"
+        self._path = self._folder / "slots.json"
+        self.all = [Slot(**stored) for stored in read_json(self._path, [])]
+        if not self.all:
+            self.add()
+
+    def add(self) -> Slot:
+        """A new slot with ports that are free now."""
+        slot = Slot(len(self.all), free_port(), free_port(), secrets.token_urlsafe(18))
+        self.all.append(slot)
+        self.save()
+        return slot
+
+    def save(self) -> None:
+        write_json(self._path, [asdict(slot) for slot in self.all])
+
+    def server(self, slot: Slot) -> PostgresServer:
+        return PostgresServer(self._folder / str(slot.number), slot.port, slot.password)
+
+    def keep_ports(self) -> None:
+        """Give slots whose ports have been taken by others meanwhile new ones. Call while none of them runs."""
+        for slot in self.all:
+            slot.port, slot.front = free_port(slot.port), free_port(slot.front)
+        self.save()
+
+
+def first_server_url(home: Path) -> str:
+    """The superuser URL of the server behind the first RDS instance, whether it runs already or not."""
+    slots = Slots(home)
+    return slots.server(slots.all[0]).url()
