@@ -1,0 +1,288 @@
+"""The shapes of requests and answers, as OpenAPI shows them. Answers are read straight from the ledger's records."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+from workflows.spec import SecretReference
+
+InstallationState = Literal[
+    "PENDING",
+    "PROVISIONING",
+    "WAITING",
+    "READY",
+    "FAILED",
+    "CANCELLING",
+    "CANCELLED",
+    "UPDATING",
+    "DELETING",
+    "DELETED",
+]
+OperationState = Literal["PENDING", "RUNNING", "WAITING", "SUCCEEDED", "FAILED", "CANCELLING", "CANCELLED"]
+PhaseState = Literal["pending", "running", "waiting", "succeeded", "failed", "skipped", "cancelled"]
+
+
+class Answer(BaseModel):
+    """Read from a record's attributes; field docstrings become the descriptions."""
+
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
+
+
+class ErrorDetail(Answer):
+    """One part of a compound error, or one field."""
+
+    field: str = ""
+    """Path of the field, e.g. aws.region."""
+    message: str
+    """What is wrong."""
+    remedy: str = ""
+    """What to do."""
+    code: str | None = None
+    """Stable code, where the part has one of its own."""
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457 problem details: what every error answer holds."""
+
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+
+    type: str = Field(examples=["urn:podium:problem:invalid-spec"])
+    """URN of the code."""
+    title: str = Field(examples=["Unprocessable Content"])
+    """The HTTP status in words."""
+    status: int = Field(examples=[422])
+    """The HTTP status."""
+    code: str = Field(examples=["INVALID_SPEC"])
+    """Stable code."""
+    detail: str = Field(examples=["The request is not valid: aws.region."])
+    """What happened."""
+    remedy: str | None = Field(default=None, examples=["Correct what `errors` lists and send the request again."])
+    """What to do, in one sentence."""
+    errors: list[ErrorDetail] = []
+    """The fields or parts that are wrong."""
+    request_id: str | None = None
+    """Id of the request, also in the header X-Request-Id and in the log."""
+
+
+class PhaseError(Answer):
+    """Why a phase or an operation failed."""
+
+    code: str = Field(examples=["AWS_QUOTA_EXCEEDED"])
+    """Stable code."""
+    message: str
+    """What happened."""
+    fault: Literal["user", "provider", "podium"]
+    """Who has to act."""
+    retryable: bool
+    """Whether a retry can help."""
+    remedy: str
+    """What to do, in one sentence."""
+    details: list[ErrorDetail] = []
+    """The parts of a compound error: preflight reports all problems at once."""
+    step: str | None = None
+    """The step that failed."""
+
+
+class Waiting(Answer):
+    """What a phase needs from a person."""
+
+    what: str
+    """What is needed."""
+    how: str
+    """How to give it."""
+    commands: list[str] = []
+    """Shell commands, ready to paste."""
+
+
+class Phase(Answer):
+    """One phase of an operation."""
+
+    name: str = Field(examples=["network"])
+    """Stable name."""
+    title: str = Field(examples=["Creating the VPC"])
+    """What it does, for people."""
+    state: PhaseState
+    """Where it stands."""
+    needs: list[str]
+    """Phases that must have succeeded before."""
+    weight: float
+    """Expected duration at AWS, seconds; its share of the progress."""
+    attempt: int
+    """1, and one more with each retry."""
+    started_at: datetime | None = None
+    """When this attempt started."""
+    finished_at: datetime | None = None
+    """When it ended."""
+    action: str | None = None
+    """What it is doing now."""
+    error: PhaseError | None = None
+    """Why it failed."""
+    waiting: Waiting | None = None
+    """What it needs from a person."""
+
+
+class Operation(Answer):
+    """One durable run on an installation."""
+
+    id: str
+    """Id; also of the DBOS workflow."""
+    installation: str
+    """Name of the installation."""
+    kind: str = Field(examples=["install"])
+    """What it does."""
+    state: OperationState
+    """Where it stands."""
+    progress: int = Field(ge=0, le=100)
+    """Percent of the expected time that is behind it."""
+    created_at: datetime
+    """When it was asked for."""
+    started_at: datetime | None = None
+    """When it first started."""
+    finished_at: datetime | None = None
+    """When it ended."""
+    error: PhaseError | None = None
+    """Why it failed."""
+    phases: list[Phase]
+    """Its phases, in the order of the plan."""
+
+
+class Installation(Answer):
+    """One Conductor on one cluster."""
+
+    name: str = Field(examples=["dbos-conductor"])
+    """Name, unique in this service."""
+    id: str
+    """UUID."""
+    state: InstallationState
+    """Where it stands."""
+    spec: dict[str, Any]
+    """The specification with all defaults; secret values are not in it."""
+    outputs: dict[str, Any] = Field(examples=[{"app_url": "http://example.elb.amazonaws.com/app"}])
+    """URLs, endpoints and ids, as they become known."""
+    created_at: datetime
+    """When it was asked for."""
+    updated_at: datetime
+    """When anything about it last changed."""
+    operation: Operation
+    """The current operation, or the last one."""
+
+
+class InstallationPage(Answer):
+    """A page of installations in order of name."""
+
+    installations: list[Installation]
+    """The installations."""
+    next_page_token: str | None = None
+    """Send it as page_token for the next page; null on the last one."""
+    next: str | None = None
+    """Path of the next page, as in the Link header."""
+
+
+class Event(Answer):
+    """One entry of an installation's log."""
+
+    seq: int
+    """Number, from 1 without gaps."""
+    at: datetime
+    """When."""
+    operation_id: str
+    """In which operation."""
+    kind: str = Field(examples=["phase.started"])
+    """What happened: operation.*, phase.* or step.* followed by started, succeeded, failed and so on."""
+    message: str
+    """For people."""
+    phase: str | None = None
+    """In which phase."""
+    step: str | None = None
+    """In which step."""
+    attempt: int
+    """In which attempt of the phase."""
+    data: dict[str, Any]
+    """More, by kind; an error's code and remedy for *.failed."""
+
+
+class EventPage(Answer):
+    """A page of events, oldest first."""
+
+    events: list[Event]
+    """The events."""
+    next_page_token: str | None = None
+    """Send it as page_token for the next page; null when these are all so far."""
+    next: str | None = None
+    """Path of the next page, as in the Link header."""
+
+
+class PlannedPhase(Answer):
+    """One phase as planned."""
+
+    name: str
+    """Stable name."""
+    title: str
+    """What it does."""
+    needs: list[str]
+    """Phases before it."""
+    weight: float
+    """Expected duration at AWS, seconds."""
+    skipped: bool
+    """Whether this spec does without it."""
+
+
+class PlannedResource(Answer):
+    """Something the install would create."""
+
+    phase: str
+    """In which phase."""
+    type: str
+    """AWS's or Kubernetes' name for such a thing."""
+    name: str
+    """Its name."""
+
+
+class PlanWarning(Answer):
+    """Something that works but may surprise."""
+
+    code: str
+    """Stable code."""
+    field: str
+    """Path of the field."""
+    message: str
+    """What may surprise."""
+
+
+class Plan(Answer):
+    """What an install would do; nothing is created."""
+
+    name: str
+    """Name of the installation."""
+    graph: list[PlannedPhase]
+    """The phases and what each needs."""
+    resources: list[PlannedResource]
+    """What would be created, by name."""
+    warnings: list[PlanWarning]
+    """What may surprise."""
+
+
+class Request(BaseModel):
+    """Frozen, strict about names, silent about values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+
+PhaseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]
+
+
+class RetryRequest(Request):
+    """How to retry; an empty body retries what failed."""
+
+    from_phase: PhaseName | None = Field(default=None, examples=["network"])
+    """Run this phase and all that need it again from their first step."""
+
+
+class ProvideRequest(Request):
+    """What a waiting phase asked for."""
+
+    phase: PhaseName = Field(examples=["api-key"])
+    """The phase that waits."""
+    value: SecretStr | SecretReference = Field(examples=[{"secret": "prod/dbos/conductor-api-key"}])
+    """The value (write-only, moved to the secret store at once) or where it is kept."""

@@ -1,0 +1,174 @@
+"""`podium serve`: settings, log, database, engine, then uvicorn; each failure is one line and an exit code.
+
+Exit codes: 0 stopped, 1 the server failed, 2 settings are wrong, 3 the database cannot be reached, 4 the port is taken.
+"""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from service import logging as logs
+from service.app import create_app, end_streams
+from service.ports import Runtime
+from service.settings import Address, Settings, SettingsError, load
+
+DATABASE_PATIENCE = 15.0
+"""Seconds to wait at start-up for a database that is still starting itself."""
+GRACE = 5
+"""Seconds that open requests get at a stop."""
+
+_log = structlog.stdlib.get_logger("podium.server")
+
+
+class _Failure(Exception):
+    """Ends the process with `code`; the text is for people."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class _Server(uvicorn.Server):
+    """Ends event streams first, so that a stop is not held up by them."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        end_streams(self._app)
+        await super().shutdown(sockets)
+
+
+def serve(*, with_parent: bool = False) -> int:
+    """Runs until SIGTERM or SIGINT (or, `with_parent`, until stdin ends); returns the exit code."""
+    _exit_on_signals()
+    if with_parent:
+        _stop_with_parent()
+    try:
+        settings = load()
+        logs.configure(settings.log_level)
+        _run(settings)
+    except SettingsError as error:
+        return _complain(2, str(error))
+    except _Failure as failure:
+        return _complain(failure.code, str(failure))
+    return 0
+
+
+def _run(settings: Settings) -> None:
+    with _listen(settings.address) as listener:
+        runtime = _launch(settings)
+        logs.adopt_library_loggers()
+        app = create_app(runtime, settings)
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE
+        )
+        _log.info("listening", url=settings.url, host=settings.address.host, port=settings.address.port)
+        server = _Server(config, app)
+        server.run(sockets=[listener])
+        if not server.started:
+            runtime.stop()
+            raise _Failure(1, "The server could not start; see the log above.")
+
+
+def _listen(address: Address) -> socket.socket:
+    """Bound before the engine is launched: a second service on this port must not start to work."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address.host, address.port))
+        listener.listen(512)
+    except OSError as error:
+        listener.close()
+        text = f"Cannot listen on {address.host}:{address.port}: {error.strerror}. Stop what listens there, or set "
+        raise _Failure(4, text + "PODIUM_URL (or PODIUM_BIND) to another address.") from error
+    listener.set_inheritable(False)
+    return listener
+
+
+def _launch(settings: Settings) -> Runtime:
+    """Launches the engine, again and again while the database does not answer, up to the deadline."""
+    from workflows.errors import DatabaseUnavailable  # noqa: PLC0415 - the engine is heavy; errors above come first
+    from workflows.runtime import RuntimeSettings, launch  # noqa: PLC0415
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    wanted = RuntimeSettings(database_url=settings.database, executor_id=settings.executor_id, helm=settings.helm)
+    return until_reachable(lambda: launch(wanted), DatabaseUnavailable, settings.database)
+
+
+def until_reachable(
+    launch: Callable[[], Runtime], unavailable: type[Exception], url: str, patience: float = DATABASE_PATIENCE
+) -> Runtime:
+    """`launch()`, tried again for `patience` seconds while it raises `unavailable`."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return launch()
+        except unavailable as error:
+            if time.monotonic() >= deadline:
+                text = (
+                    f"Cannot reach Podium's database at {without_password(url)} ({error}). "
+                    "Start it, or set PODIUM_DATABASE_URL to one that answers, e.g. postgresql://podium@127.0.0.1/podium."
+                )
+                raise _Failure(3, text) from error
+            _log.warning("database_unavailable", url=without_password(url), error=str(error))
+            time.sleep(min(1.0, max(0.05, deadline - time.monotonic())))
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown; text that is no URL at all is not repeated."""
+    from sqlalchemy import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        parsed = make_url(url)
+        return parsed.set(query={}).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return "PODIUM_DATABASE_URL (not a database URL)"
+
+
+def _complain(code: int, text: str) -> int:
+    sys.stderr.write(f"podium serve: {text}\n")
+    return code
+
+
+def _exit_on_signals() -> None:
+    """uvicorn stops gracefully on these and raises them again when it is done; then (or before) the process ends."""
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+
+
+def _stop_with_parent() -> None:
+    """Sends this process SIGTERM when stdin ends, which is when its parent is gone, however that came about."""
+
+    def wait_for_end() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            continue
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait_for_end, name="stop-with-parent", daemon=True).start()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m service.server [--parent-pipe]`."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return serve(with_parent="--parent-pipe" in given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
