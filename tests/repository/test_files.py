@@ -22,9 +22,7 @@ def test_the_compose_file_satisfies_the_compose_specification() -> None:
 
 
 def test_the_compose_files_build_targets_are_stages_of_the_dockerfile() -> None:
-    stages = {
-        line.split()[-1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("FROM ")
-    }
+    stages = {line.split()[-1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("FROM ")}
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     targets = {service["build"]["target"] for service in compose["services"].values() if "build" in service}
     assert targets <= stages
