@@ -7,7 +7,6 @@ from sandbox.kubernetes.controllers.daemonsets import DaemonSets
 from sandbox.kubernetes.controllers.deployments import Deployments
 from sandbox.kubernetes.controllers.endpoints import EndpointsController
 from sandbox.kubernetes.controllers.garbage import GarbageCollector
-from sandbox.kubernetes.controllers.ingresses import Ingresses
 from sandbox.kubernetes.controllers.jobs import Jobs
 from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
 from sandbox.kubernetes.controllers.namespaces import Namespaces
@@ -38,7 +37,6 @@ def controllers(store: "Store", settings: "Settings") -> list[Controller]:
         EndpointsController(store),
         Nodes(store),
         LoadBalancers(store, settings),
-        Ingresses(store),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Services of type LoadBalancer, and the Ingresses that are reached through them."""
+"""Services of type LoadBalancer."""
 
 import json
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ import pytest
 from sandbox.kubernetes.controllers.elb import LoadBalancerError, Wanted
 from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
 from sandbox.kubernetes.store import Store
-from tests.sandbox.kubernetes_controllers.cluster import NAMESPACE, Cluster, Object, eventually, pod_template
+from tests.sandbox.kubernetes_controllers.cluster import NAMESPACE, Cluster, Object, eventually
 
 ANNOTATION = "service.beta.kubernetes.io/aws-load-balancer-connection-idle-timeout"
 LABELS = {"app.kubernetes.io/name": "ingress-nginx", "app.kubernetes.io/component": "controller"}
@@ -126,23 +126,3 @@ async def test_a_service_that_becomes_internal_gives_its_load_balancer_back(clus
     cluster.change("services", "ingress-nginx-controller", type="ClusterIP")
     await eventually(lambda: not cloud.made and not _addresses(cluster))
     await eventually(lambda: not cluster.get("services", "ingress-nginx-controller")["metadata"].get("finalizers"))
-
-
-async def test_ingresses_of_the_class_get_the_address_once_a_controller_pod_is_ready(cluster: Cluster) -> None:
-    _service(cluster)
-    _proxy(cluster, {"80": 41235, "443": 41236})
-    controller = {"spec": {"controller": "k8s.io/ingress-nginx"}}
-    cluster.make("ingressclasses.networking.k8s.io", {"metadata": {"name": "nginx"}, **controller})
-    backend = {"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}}
-    for name, class_name in (("ours", "nginx"), ("theirs", "other")):
-        spec = {**backend, "ingressClassName": class_name}
-        cluster.make("ingresses.networking.k8s.io", {"metadata": {"name": name}, "spec": spec})
-    await eventually(lambda: _addresses(cluster))
-    assert not cluster.get("ingresses.networking.k8s.io", "ours").get("status", {}).get("loadBalancer")
-    template = pod_template()
-    pod = {"metadata": {"name": "controller", **template["metadata"]}, "spec": template["spec"]}
-    cluster.make("pods", pod)
-    await eventually(lambda: cluster.get("ingresses.networking.k8s.io", "ours")["status"]["loadBalancer"]["ingress"])
-    status = cluster.get("ingresses.networking.k8s.io", "ours")["status"]
-    assert status["loadBalancer"]["ingress"] == _addresses(cluster)
-    assert not cluster.get("ingresses.networking.k8s.io", "theirs").get("status", {}).get("loadBalancer")
