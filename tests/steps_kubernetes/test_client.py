@@ -1,0 +1,145 @@
+"""The Kubernetes client: what it sends, and how refusals become Podium's errors."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from steps import objects
+from steps.clients.kubernetes import Kube, kubeconfig
+from steps.errors import Code, PodiumError, TransientError
+from steps.names import Owner
+from tests.steps_kubernetes.recorded_api import RecordedApi
+
+DEPLOYMENTS = "/apis/apps/v1/namespaces/dbos/deployments"
+CONFIG_MAP: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "settings", "namespace": "dbos", "labels": {"podium/installation": "dbos-conductor"}},
+}
+PROXY = "/api/v1/namespaces/dbos/services/conductor:8090/proxy"
+
+
+def status(code: int, message: str, **details: Any) -> dict[str, Any]:
+    return {"kind": "Status", "status": "Failure", "code": code, "message": message, "details": details}
+
+
+@pytest.fixture
+def renewing(api: RecordedApi) -> Iterator[Kube]:
+    """A client whose token source gives token-1, token-2, …"""
+    given: list[str] = []
+
+    def token() -> str:
+        given.append(f"token-{len(given) + 1}")
+        return given[-1]
+
+    client = Kube(api.endpoint, api.ca_data, token)
+    yield client
+    client.close()
+
+
+def test_what_does_not_exist_is_none_and_not_an_error(kube: Kube) -> None:
+    assert kube.get("Deployment", "conductor", "dbos") is None
+    assert kube.list("SealedSecret", "dbos") == []
+    assert kube.delete("Deployment", "conductor", "dbos") is False
+
+
+def test_a_token_refused_once_is_renewed_and_the_call_repeated(api: RecordedApi, renewing: Kube) -> None:
+    api.answer(f"GET {DEPLOYMENTS}/conductor", 401, status(401, "Unauthorized"))
+    api.answer(f"GET {DEPLOYMENTS}/conductor", 200, {"kind": "Deployment"})
+    assert renewing.get("Deployment", "conductor", "dbos") == {"kind": "Deployment"}
+    assert api.tokens == ["token-1", "token-2"]
+
+
+def test_a_token_is_kept_between_calls(api: RecordedApi, renewing: Kube) -> None:
+    renewing.get("Deployment", "conductor", "dbos")
+    renewing.get("Deployment", "console", "dbos")
+    assert api.tokens == ["token-1", "token-1"]
+
+
+def test_a_token_refused_twice_is_access_denied(api: RecordedApi, renewing: Kube) -> None:
+    api.answer(f"GET {DEPLOYMENTS}/conductor", 401, status(401, "Unauthorized"))
+    with pytest.raises(PodiumError) as caught:
+        renewing.get("Deployment", "conductor", "dbos")
+    assert caught.value.code is Code.KUBERNETES_ACCESS_DENIED
+    assert "access entry" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("answered", "code", "transient"),
+    [
+        (403, Code.KUBERNETES_ACCESS_DENIED, False),
+        (404, Code.KUBERNETES_REJECTED, True),
+        (409, Code.KUBERNETES_CONFLICT, False),
+        (422, Code.KUBERNETES_REJECTED, False),
+        (429, Code.KUBERNETES_UNAVAILABLE, True),
+        (500, Code.KUBERNETES_UNAVAILABLE, True),
+        (503, Code.KUBERNETES_UNAVAILABLE, True),
+    ],
+)
+def test_refused_writes_become_errors(api: RecordedApi, kube: Kube, answered: int, code: Code, transient: bool) -> None:
+    api.answer("PATCH /api/v1/namespaces/dbos/configmaps/settings", answered, status(answered, "no"))
+    with pytest.raises(PodiumError) as caught:
+        kube.apply(CONFIG_MAP)
+    assert caught.value.code is code
+    assert isinstance(caught.value, TransientError) is transient
+    assert caught.value.message.startswith("ConfigMap dbos/settings: no")
+
+
+def test_a_rejected_object_is_reported_with_its_fields(api: RecordedApi, kube: Kube) -> None:
+    cause = {"field": "data", "message": "must be a map"}
+    api.answer("PATCH /api/v1/namespaces/dbos/configmaps/settings", 422, status(422, "invalid", causes=[cause]))
+    with pytest.raises(PodiumError, match=r"ConfigMap dbos/settings: invalid \(data: must be a map\)"):
+        kube.apply(CONFIG_MAP)
+
+
+def test_a_secret_quoted_by_the_api_is_not_repeated(api: RecordedApi, kube: Kube) -> None:
+    api.answer(
+        "PATCH /api/v1/namespaces/dbos/configmaps/settings",
+        422,
+        status(422, "bad: postgresql://a:canary@h/d password=x1y2"),
+    )
+    with pytest.raises(PodiumError) as caught:
+        kube.apply(CONFIG_MAP)
+    assert "canary" not in str(caught.value)
+    assert "x1y2" not in str(caught.value)
+
+
+def test_a_broken_connection_is_transient(tmp_path: Any) -> None:
+    gone = RecordedApi(tmp_path)
+    client = Kube(gone.endpoint, gone.ca_data, lambda: "token")
+    gone.close()
+    with pytest.raises(TransientError) as caught:
+        client.get("Deployment", "conductor", "dbos")
+    client.close()
+    assert caught.value.code is Code.KUBERNETES_UNAVAILABLE
+
+
+def test_a_services_own_errors_are_its_answer(api: RecordedApi, kube: Kube) -> None:
+    api.answer(f"GET {PROXY}/v2/orgs/local/apps", 404, "404 page not found")
+    answer = kube.service_request("dbos", "conductor", 8090, "GET", "/v2/orgs/local/apps")
+    assert (answer.status, answer.text, answer.json()) == (404, "404 page not found", None)
+
+
+def test_a_service_without_pods_is_transient(api: RecordedApi, kube: Kube) -> None:
+    api.answer(f"GET {PROXY}/healthz", 503, status(503, "no endpoints available for service"))
+    with pytest.raises(TransientError, match="no endpoints available"):
+        kube.service_request("dbos", "conductor", 8090, "GET", "/healthz")
+
+
+def test_somebody_elses_object_is_left_alone(api: RecordedApi, kube: Kube, owner: Owner) -> None:
+    path = "/api/v1/namespaces/dbos/configmaps/settings"
+    api.objects[path] = {"kind": "ConfigMap", "metadata": {"name": "settings", "labels": {"app": "theirs"}}}
+    with pytest.raises(PodiumError) as caught:
+        objects.apply(kube, owner, CONFIG_MAP)
+    objects.delete(kube, owner, "ConfigMap", "settings", "dbos")
+    assert caught.value.code is Code.NAME_TAKEN
+    assert "kubectl label configmap settings -n dbos podium/installation=dbos-conductor" in caught.value.remedy
+    assert set(api.calls) == {f"GET {path}"}
+
+
+def test_the_kubeconfig_holds_endpoint_authority_and_token(kube: Kube) -> None:
+    config = yaml.safe_load(kubeconfig(kube))
+    assert config["clusters"][0]["cluster"] == {"server": kube.endpoint, "certificate-authority-data": kube.ca_data}
+    assert config["users"][0]["user"] == {"token": "token"}
