@@ -1,10 +1,11 @@
 """PostgreSQL with the guide's databases and roles, and the real processes: Conductor, `dbos migrate`, the app."""
 
+import asyncio
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,3 +168,11 @@ def eventually(check: Callable[[], bool], seconds: float = 8.0) -> None:
     while not check():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.05)
+
+
+async def eventually_async(check: Callable[[], Awaitable[object]], seconds: float = 8.0) -> None:
+    """Polls until `check` gives something true; fails the test when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not await check():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        await asyncio.sleep(0.05)
