@@ -36,7 +36,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": times.duration, "clock": times.clock, "iso": times.iso, "yaml": _yaml}
+    environment.filters |= {
+        "duration": times.duration,
+        "clock": times.clock,
+        "date": times.date,
+        "iso": times.iso,
+        "yaml": _yaml,
+    }
     environment.globals["asset"] = asset
     return environment
 

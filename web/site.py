@@ -62,13 +62,8 @@ class Site:
             return _to_login(request)
         found = self._ledger.installations(limit=_PAGE + 1, after=after)
         more = found[_PAGE - 1].name if len(found) > _PAGE else None
-        page: dict[str, Any] = {
-            "installations": found[:_PAGE],
-            "more": more,
-            "words": STATE_WORDS,
-            "first": after is None,
-        }
-        return self._page("list.html", request, session, 200, **page)
+        page: dict[str, Any] = {"installations": found[:_PAGE], "more": more, "first": after is None}
+        return self._page("list.html", request, session, words=STATE_WORDS, **page)
 
     def installation(self, request: Request, name: str) -> Response:
         session = self._session(request)

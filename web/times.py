@@ -20,6 +20,12 @@ def clock(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%H:%M:%S}"
 
 
+def date(moment: datetime) -> str:
+    """Day and time in UTC, e.g. `3 Nov 2026, 14:03 UTC`."""
+    moment = moment.astimezone(UTC)
+    return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
+
+
 def iso(moment: datetime) -> str:
     """RFC 3339 in UTC, e.g. `2026-11-03T14:03:07Z`."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

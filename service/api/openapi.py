@@ -10,7 +10,7 @@ from service.api.problems import MEDIA_TYPE
 
 DESCRIPTION = """Installs a self-hosted DBOS Conductor on AWS EKS, durably: one call, then watch the operation.
 
-Errors are RFC 9457 problem documents with a stable `code` and a `remedy`."""
+Errors are RFC 9457 problem documents with a stable code and a remedy."""
 
 _ALWAYS = {
     "401": "The API key is missing or wrong.",

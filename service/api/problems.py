@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from service.api.models import ProvideRequest, RetryRequest
@@ -20,6 +21,7 @@ from workflows import errors
 from workflows.spec import InstallationSpec
 
 MEDIA_TYPE = "application/problem+json"
+_BODY_OF_VERB: dict[str, type[BaseModel]] = {"retry": RetryRequest, "provide": ProvideRequest}
 _STATUS_OF_FAULT = {Fault.USER: 422, Fault.PROVIDER: 502, Fault.PODIUM: 500}
 _log = structlog.stdlib.get_logger("podium.api")
 
@@ -73,7 +75,7 @@ def _http_exception(_request: Request, error: Exception) -> JSONResponse:
 def _validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type only
     verb = request.url.path.rpartition(":")[2]
-    model = {"retry": RetryRequest, "provide": ProvideRequest}.get(verb, InstallationSpec)
+    model = _BODY_OF_VERB.get(verb, InstallationSpec)
     return invalid(field_errors(error.errors(), model))
 
 

@@ -165,7 +165,7 @@ def test_a_body_without_an_announced_length_is_bounded_too(client: TestClient) -
 
 @pytest.mark.parametrize("header", [None, "Bearer wrong", f"Basic {KEY}", "Bearer", f"Bearer {KEY}x", "Bearer \xe9"])
 def test_v1_needs_the_api_key(anonymous: TestClient, header: str | None) -> None:
-    headers = {"Authorization": header.encode("latin-1")} if header else {}
+    headers = {b"Authorization": header.encode("latin-1")} if header else None
     for method, path in (("GET", "/v1/installations"), ("POST", "/v1/installations"), ("GET", "/v1/nothing")):
         response = anonymous.request(method, path, headers=headers)
         problem(response, 401, "UNAUTHENTICATED")
