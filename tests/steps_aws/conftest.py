@@ -74,26 +74,38 @@ def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         process.wait(20)
 
 
-@pytest.fixture
-def cloud(running_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", running_cloud.url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", running_cloud.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", running_cloud.secret_key)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    running_cloud.reset()
-    yield running_cloud
-    running_cloud.reset()
+@pytest.fixture(scope="session")
+def environment(running_cloud: Cloud) -> Iterator[Cloud]:
+    """The environment variables that point boto3 to the stand-in, and away from this machine's own AWS settings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", running_cloud.url)
+        patch.setenv("AWS_ACCESS_KEY_ID", running_cloud.access_key)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", running_cloud.secret_key)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+        patch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+        for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+            patch.delenv(name, raising=False)
+        yield running_cloud
 
 
 @pytest.fixture
-def aws(cloud: Cloud) -> Iterator[Aws]:
+def cloud(environment: Cloud) -> Iterator[Cloud]:
+    environment.reset()
+    yield environment
+    environment.reset()
+
+
+@pytest.fixture(scope="session")
+def shared_aws(environment: Cloud) -> Iterator[Aws]:
     bundle = Aws(AwsTarget(REGION))
     yield bundle
     bundle.close()
+
+
+@pytest.fixture
+def aws(shared_aws: Aws, cloud: Cloud) -> Aws:
+    return shared_aws
 
 
 @pytest.fixture

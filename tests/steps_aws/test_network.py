@@ -87,9 +87,7 @@ def test_the_nat_gateway_passes_through_pending_and_routes(aws: Aws, owner: Owne
 
 
 @pytest.mark.parametrize("call", ["AllocateAddress", "CreateNatGateway"])
-def test_a_lost_answer_leaves_one_address_and_one_nat_gateway(
-    aws: Aws, owner: Owner, cloud: Cloud, call: str
-) -> None:
+def test_a_lost_answer_leaves_one_address_and_one_nat_gateway(aws: Aws, owner: Owner, cloud: Cloud, call: str) -> None:
     built = build_network(aws, owner)
     cloud.fault(match=f"ec2:{call}", kind="lost")
     address = egress.ensure_address(aws, owner)
