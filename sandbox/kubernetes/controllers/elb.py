@@ -73,6 +73,11 @@ class Elb:
                     raise
         return True
 
+    def close(self) -> None:
+        """Close the connections."""
+        for client in (self._eks, self._ec2, self._elb):
+            client.close()
+
     def _find(self, name: str) -> dict[str, Any] | None:
         try:
             answer = self._elb.describe_load_balancers(LoadBalancerNames=[name])
@@ -138,8 +143,8 @@ class Elb:
         listeners = [each["Listener"] for each in found["ListenerDescriptions"]]
         present = {each["LoadBalancerPort"]: each["InstancePort"] for each in listeners}
         stale = [port for port, node_port in present.items() if wanted.ports.get(port) != node_port]
-        if stale:
-            self._elb.delete_load_balancer_listeners(LoadBalancerName=wanted.name, LoadBalancerPorts=stale)
+        for port in stale:  # one by one: asked for several at once, moto 5.2.5 keeps them all
+            self._elb.delete_load_balancer_listeners(LoadBalancerName=wanted.name, LoadBalancerPorts=[port])
         missing = [_listener(port, to) for port, to in wanted.ports.items() if present.get(port) != to]
         if missing:
             self._elb.create_load_balancer_listeners(LoadBalancerName=wanted.name, Listeners=missing)

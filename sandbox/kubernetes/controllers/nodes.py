@@ -116,7 +116,7 @@ class Nodes(Controller):
     def _taint(self, name: str) -> None:
         """Have the taints that the Ready condition asks for, and no others of this controller's."""
         node = self.store.get("nodes", None, name)
-        state = (find_condition(node, "Ready") or {}).get("status", "Unknown")
+        state = (find_condition(node, "Ready") or {}).get("status", "False")
         key = {"True": None, "False": NOT_READY}.get(state, UNREACHABLE)
         before = node["spec"].get("taints") or []
         wanted = [(key, effect) for effect in ("NoSchedule", "NoExecute")] if key else []
