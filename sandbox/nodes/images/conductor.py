@@ -1,12 +1,16 @@
-"""The image `dbosdev/conductor`: a process of its own, `python -m sandbox.conductor`."""
+"""The image `dbosdev/conductor`: a process of its own, `python -m sandbox.conductor`.
+
+The tag `before-api` stands for an image from before Conductor had an HTTP API: without /v2.
+"""
 
 import os
 import sys
 from pathlib import Path
 
-from sandbox.nodes.images.registry import ContainerSpec, ImageContext, Running, StartError, Subprocess, repository
+from sandbox.nodes.images.registry import ContainerSpec, ImageContext, Running, StartError, Subprocess, repository, tag
 
 DEFAULT_PORT = 8090
+OLD_TAG = "before-api"
 ROOT = Path(__file__).parents[3]  # the folder that holds the package `sandbox`
 
 
@@ -26,6 +30,7 @@ class Conductor:
             raise StartError(f"Conductor listens on {declared}, which is not among the container's ports")
         argv = [sys.executable, "-m", "sandbox.conductor", "--port", str(spec.ports[declared])]
         env = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **spec.env}
+        env |= {"CONDUCTOR_API": "none"} if tag(spec.image) == OLD_TAG else {}
         return await Subprocess.start(argv, env, spec)
 
 

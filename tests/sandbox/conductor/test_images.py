@@ -83,6 +83,22 @@ async def test_the_console_shows_the_conductor_it_reaches(
     await context.api.aclose()
 
 
+async def test_an_image_from_before_the_api_is_chosen_by_its_tag(
+    databases: Databases, context: ImageContext, tmp_path: Path
+) -> None:
+    port, image = free_port(), "dbosdev/conductor:before-api"
+    found = find(image)
+    assert found is not None
+    spec = container(tmp_path, image, {8090: port}, {"DBOS__CONDUCTOR_DB_URL": databases.conductor})
+    conductor = await found.start(spec, context)
+    try:
+        await eventually_async(lambda: answers(port, "/healthz"))
+        assert not await answers(port, "/v2/orgs/local/apps")
+    finally:
+        await conductor.stop(5)
+    await context.api.aclose()
+
+
 async def test_a_port_that_the_image_does_not_listen_on_is_told(context: ImageContext, tmp_path: Path) -> None:
     for image, words in (("dbosdev/console", "listens on 8080"), ("dbosdev/conductor", "listens on 8090")):
         found = find(image)

@@ -109,6 +109,12 @@ async def test_a_secret_of_somebody_else_is_not_overwritten(cluster: Cluster) ->
 
 async def test_a_new_controller_opens_what_was_sealed_for_its_predecessor(cluster: Cluster) -> None:
     sealer = await start(cluster)
+    spec = {"encryptedData": {"password": sealer.seal("first", b"s3cret")}}
+    await cluster.create(SEALED_SECRETS, "SealedSecret", "first", spec=spec)
+    await cluster.eventually(SEALED_SECRETS, "first", lambda found: condition(found) == ("True", ""))
+    secret = await cluster.api.get(SECRETS, "first", cluster.namespace)
+    await cluster.api.delete(SECRETS, "first", cluster.namespace)
+    await cluster.eventually(SECRETS, "first", lambda found: found["metadata"]["uid"] != secret["metadata"]["uid"])
     await cluster.stack.aclose()  # the first controller ends
     spec = {"encryptedData": {"password": sealer.seal("db", b"s3cret")}}
     await cluster.create(SEALED_SECRETS, "SealedSecret", "db", spec=spec)
