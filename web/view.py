@@ -74,7 +74,7 @@ class Page:
     span: float
     seconds: float | None
     links: tuple[tuple[str, str], ...]
-    facts: tuple[tuple[str, str], ...]
+    facts: tuple[tuple[str, Any], ...]
     events: tuple[EventRecord, ...]
 
     @property
@@ -121,6 +121,7 @@ def page_of(snapshot: Snapshot, now: datetime) -> Page:
     span = max((end - start).total_seconds(), 1.0) if start else 1.0
     titles = {phase.name: phase for phase in operation.phases}
     outputs = snapshot.installation.outputs
+    links = {name: label for name, label in _LINKS if is_link(outputs.get(name))}
     return Page(
         installation=snapshot.installation,
         word=STATE_WORDS.get(snapshot.installation.state, snapshot.installation.state),
@@ -128,8 +129,10 @@ def page_of(snapshot: Snapshot, now: datetime) -> Page:
         start=start,
         span=span,
         seconds=elapsed(start, operation.finished_at, now),
-        links=tuple((outputs[name], label) for name, label in _LINKS if is_link(outputs.get(name))),
-        facts=tuple(sorted((name, str(value)) for name, value in outputs.items() if not is_link(value))),
+        links=tuple((outputs[name], label) for name, label in links.items()),
+        facts=tuple(
+            sorted((name, value) for name, value in outputs.items() if value is not None and name not in links)
+        ),
         events=tuple(reversed(snapshot.events)),
     )
 

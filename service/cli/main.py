@@ -1,0 +1,140 @@
+"""The `podium` command. Each command imports what it needs when it runs, so that `podium --help` answers at once."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="podium",
+    help="Installs a self-hosted DBOS Conductor on AWS EKS, as a durable workflow.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Home = Annotated[Path, typer.Option("--home", envvar="PODIUM_HOME", help="Folder of the sandbox and its state.")]
+Speed = Annotated[
+    str, typer.Option("--speed", help="How much faster than AWS the sandbox is: a number, or max for no delays.")
+]
+Name = Annotated[str, typer.Argument(help="Name of the installation.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_HOME = Path(".podium")
+
+
+@app.command()
+def serve(
+    parent_pipe: Annotated[bool, typer.Option("--parent-pipe", hidden=True)] = False,
+) -> None:
+    """Run the service; it takes everything from the environment (PODIUM_URL, PODIUM_DATABASE_URL, …)."""
+    from service.server import serve as run  # noqa: PLC0415
+
+    raise typer.Exit(run(with_parent=parent_pipe))
+
+
+@app.command()
+def plan(
+    file: Annotated[Path, typer.Argument(help="Installation spec, YAML or JSON; - reads standard input.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what an install would do: phases, resources by name, warnings. Calls nothing, creates nothing."""
+    from service.cli import planning  # noqa: PLC0415
+
+    planning.show(file, as_json=as_json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the installation spec."""
+    import json  # noqa: PLC0415
+
+    from workflows.schema import json_schema  # noqa: PLC0415
+
+    print(json.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def sandbox(home: Home = _HOME, speed: Speed = "60") -> None:
+    """Run the stand-ins for AWS, Kubernetes and Conductor until Ctrl-C; their addresses go to HOME/sandbox.env."""
+    from service.cli import sandboxes  # noqa: PLC0415
+
+    sandboxes.become(home, sandboxes.checked_speed(speed))
+
+
+@app.command()
+def demo(
+    home: Home = _HOME,
+    speed: Speed = "60",
+    spec: Annotated[Path | None, typer.Option("--spec", help="What to install [default: the guide].")] = None,
+    leave: Annotated[bool, typer.Option("--exit", help="Leave when READY (exit code 0) or failed (1).")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Retry an install that failed or was cancelled.")] = False,
+) -> None:
+    """Start a sandbox and the service, install a Conductor, watch it, and keep it running until Ctrl-C."""
+    from service.cli import demo as demonstration  # noqa: PLC0415
+    from service.cli.sandboxes import checked_speed  # noqa: PLC0415
+
+    wanted = demonstration.Wanted(home=home, speed=checked_speed(speed), spec=spec, leave=leave, retry=retry)
+    raise typer.Exit(demonstration.run(wanted))
+
+
+@app.command()
+def status(
+    name: Annotated[str | None, typer.Argument(help="Name of the installation; without it, all.")] = None,
+    home: Home = _HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Show installations, or one with its phases."""
+    from service.cli import remote  # noqa: PLC0415
+
+    remote.status(home, name, as_json=as_json)
+
+
+@app.command()
+def retry(
+    name: Name,
+    from_phase: Annotated[
+        str | None, typer.Option("--from-phase", help="Run this phase and all after it again.")
+    ] = None,
+    home: Home = _HOME,
+) -> None:
+    """Retry what failed or was cancelled."""
+    from service.cli import remote  # noqa: PLC0415
+
+    remote.retry(home, name, from_phase)
+
+
+@app.command()
+def cancel(name: Name, home: Home = _HOME) -> None:
+    """Cancel the running operation; what was made stays."""
+    from service.cli import remote  # noqa: PLC0415
+
+    remote.cancel(home, name)
+
+
+@app.command()
+def events(
+    name: Name,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay and print what happens.")] = False,
+    home: Home = _HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Print an installation's log."""
+    from service.cli import remote  # noqa: PLC0415
+
+    remote.events(home, name, follow=follow, as_json=as_json)
+
+
+def main() -> None:
+    """The entry point: errors for people are one line each, on stderr, with exit code 1."""
+    from service.cli.errors import CliError  # noqa: PLC0415
+
+    try:
+        app()
+    except CliError as error:
+        sys.stderr.write(f"podium: {error}\n")
+        sys.exit(error.code)
+
+
+if __name__ == "__main__":
+    main()
