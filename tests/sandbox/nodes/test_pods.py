@@ -3,6 +3,8 @@
 import base64
 import os
 import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,35 +34,42 @@ def waits_for(status: Object) -> str:
     return str(state(status).get("waiting", {}).get("reason", ""))
 
 
-async def test_psql_runs_with_a_mounted_script_against_a_real_database(cluster: Cluster, tmp_path: Path) -> None:
-    server = PostgresServer(tmp_path / "pg", free_port(), "super-secret")
-    server.start()
-    try:
-        secret = {"metadata": {"name": "admin"}, "data": {"password": base64.b64encode(b"super-secret").decode()}}
-        await cluster.api.create(SECRETS, {"apiVersion": "v1", "kind": "Secret", **secret}, cluster.namespace)
-        sql = {
-            "metadata": {"name": "sql"},
-            "data": {"setup.sql": "CREATE TABLE t AS SELECT 41 + 1 AS answer;\nTABLE t;\n"},
-        }
-        await cluster.api.create(CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", **sql}, cluster.namespace)
-        password = {"name": "PGPASSWORD", "valueFrom": {"secretKeyRef": {"name": "admin", "key": "password"}}}
-        url = server.url().replace(":super-secret", "") + "?sslmode=require"
-        await cluster.pod(
-            "psql",
-            {
-                "image": SHELL,
-                "command": ["psql", url, "-At", "-f", "/sql/setup.sql"],
-                "env": [password],
-                "volumeMounts": [{"name": "sql", "mountPath": "/sql"}],
-            },
-            volumes=[{"name": "sql", "configMap": {"name": "sql"}}],
-        )
-        pod = await cluster.pod_when("psql", lambda status: status.get("phase") in {"Succeeded", "Failed"})
-        assert await cluster.log("psql") == (200, "SELECT 1\n42\n")
-        assert pod["status"]["phase"] == "Succeeded"
-        assert state(pod["status"])["terminated"]["reason"] == "Completed"
-    finally:
+@pytest.fixture
+def database() -> Iterator[PostgresServer]:
+    """A server in a folder of its own: pytest's is closed to PostgreSQL's user whenever another session starts."""
+    with tempfile.TemporaryDirectory(prefix="podium-nodes-") as folder:
+        server = PostgresServer(Path(folder) / "pg", free_port(), "super-secret")
+        server.start()
+        yield server
         server.stop()
+
+
+async def test_psql_runs_with_a_mounted_script_against_a_real_database(
+    cluster: Cluster, database: PostgresServer
+) -> None:
+    secret = {"metadata": {"name": "admin"}, "data": {"password": base64.b64encode(b"super-secret").decode()}}
+    await cluster.api.create(SECRETS, {"apiVersion": "v1", "kind": "Secret", **secret}, cluster.namespace)
+    sql = {
+        "metadata": {"name": "sql"},
+        "data": {"setup.sql": "CREATE TABLE t AS SELECT 41 + 1 AS answer;\nTABLE t;\n"},
+    }
+    await cluster.api.create(CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", **sql}, cluster.namespace)
+    password = {"name": "PGPASSWORD", "valueFrom": {"secretKeyRef": {"name": "admin", "key": "password"}}}
+    url = database.url().replace(":super-secret", "") + "?sslmode=require"
+    await cluster.pod(
+        "psql",
+        {
+            "image": SHELL,
+            "command": ["psql", url, "-At", "-f", "/sql/setup.sql"],
+            "env": [password],
+            "volumeMounts": [{"name": "sql", "mountPath": "/sql"}],
+        },
+        volumes=[{"name": "sql", "configMap": {"name": "sql"}}],
+    )
+    pod = await cluster.pod_when("psql", lambda status: status.get("phase") in {"Succeeded", "Failed"})
+    assert await cluster.log("psql") == (200, "SELECT 1\n42\n")
+    assert pod["status"]["phase"] == "Succeeded"
+    assert state(pod["status"])["terminated"]["reason"] == "Completed"
 
 
 async def test_a_missing_secret_is_named_and_waited_for(cluster: Cluster) -> None:
