@@ -216,7 +216,7 @@ def test_the_wrapper_runs_helm_from_anywhere_and_starts_quickly(helm: HelmComman
     command = [str(path), "list", "-a", "-o", "json", "-n", "default", "--kubeconfig", helm.kubeconfig]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=10, check=True)
     assert json.loads(done.stdout) == []
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
     failed = subprocess.run([*command, "--nonsense"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (failed.returncode, failed.stderr) == (1, "Error: unknown flag: --nonsense\n")
 

@@ -80,7 +80,7 @@ class Cluster:
         return {each["reason"] for each in self.store.list("events")}
 
 
-async def eventually(holds: Callable[[], object], seconds: float = 5.0) -> None:
+async def eventually(holds: Callable[[], object], seconds: float = 15.0) -> None:
     """Wait until `holds()` is true; fails with its last value after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (value := _value(holds)):

@@ -66,7 +66,7 @@ async def test_a_rollout_that_does_not_become_ready_keeps_the_old_pods_and_misse
     cluster.change("deployments.apps", "web", template=pod_template("unready"))
     await eventually(lambda: len(cluster.names("pods")) == 2)
     assert _condition(cluster, "Progressing")["status"] == "True"
-    await eventually(lambda: _condition(cluster, "Progressing").get("reason") == "ProgressDeadlineExceeded", 6)
+    await eventually(lambda: _condition(cluster, "Progressing").get("reason") == "ProgressDeadlineExceeded")
     assert _condition(cluster, "Progressing")["status"] == "False"
     assert _condition(cluster, "Available")["status"] == "True"
     cluster.change("deployments.apps", "web", template=pod_template("ready:2"))
