@@ -38,7 +38,7 @@ def unfinished(deployment: Object) -> str | None:
     if updated < wanted:
         return f"{updated} of {wanted} new pods made"
     if int(status.get("replicas") or 0) > updated:
-        return f"{int(status['replicas']) - updated} old pods are still ending"
+        return f"{int(status['replicas']) - updated} old pods to be replaced yet"
     available = int(status.get("availableReplicas") or 0)
     if available < updated:
         return f"{available} of {updated} pods ready"

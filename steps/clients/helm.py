@@ -26,7 +26,7 @@ class Helm:
     """Runs helm 3 (or newer). `binary` is a path, or a name to look up in PATH."""
 
     def __init__(self, binary: str = "helm", timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        self._binary = binary
+        self.binary = binary
         self._timeout = timeout_seconds
 
     def upgrade_install(
@@ -65,7 +65,7 @@ class Helm:
         """stdout. What helm reads and writes is in a folder that only we can read, deleted after the call."""
         with tempfile.TemporaryDirectory(prefix="podium-helm-") as folder:
             home = Path(folder)
-            command = [self._binary, *arguments, "--kubeconfig", _write(home / "kubeconfig", kubeconfig(kube))]
+            command = [self.binary, *arguments, "--kubeconfig", _write(home / "kubeconfig", kubeconfig(kube))]
             if values is not None:
                 command += ["--values", _write(home / "values.yaml", yaml.safe_dump(dict(values)))]
             return self._call(command, _environment(home))
@@ -82,7 +82,7 @@ class Helm:
                 stdin=subprocess.DEVNULL,
             )
         except (FileNotFoundError, PermissionError) as error:
-            raise _no_binary(self._binary) from error
+            raise _no_binary(self.binary) from error
         except subprocess.TimeoutExpired as error:
             raise _failed(command[1], f"no end after {self._timeout:.0f} s") from error
         if done.returncode != 0:

@@ -1,13 +1,15 @@
-"""A Kubernetes API that records, a client of it, and a clock for statuses."""
+"""A Kubernetes API and a Secrets Manager that record, and clients of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from steps.clients.aws import Aws, AwsTarget
 from steps.clients.kubernetes import Kube
 from steps.names import Owner
 from tests.steps_kubernetes.recorded_api import RecordedApi
+from tests.steps_kubernetes.recorded_secrets import RecordedSecrets
 
 OWNER = Owner("dbos-conductor", "operation-1")
 
@@ -29,3 +31,20 @@ def kube(api: RecordedApi) -> Iterator[Kube]:
 @pytest.fixture
 def owner() -> Owner:
     return OWNER
+
+
+@pytest.fixture
+def secrets() -> Iterator[RecordedSecrets]:
+    recorded = RecordedSecrets()
+    yield recorded
+    recorded.close()
+
+
+@pytest.fixture
+def aws(secrets: RecordedSecrets, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", secrets.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    client = Aws(AwsTarget("us-west-2"))
+    yield client
+    client.close()

@@ -83,7 +83,7 @@ def test_a_complete_rollout_is_ready(api: RecordedApi, kube: Kube) -> None:
         ({}, "waiting for the controller to see the change"),
         (READY | {"observedGeneration": 1}, "waiting for the controller to see the change"),
         (READY | {"updatedReplicas": 1}, "1 of 2 new pods made"),
-        (READY | {"replicas": 3}, "1 old pods are still ending"),
+        (READY | {"replicas": 3}, "1 old pods to be replaced yet"),
         (READY | {"availableReplicas": 1}, "1 of 2 pods ready"),
     ],
 )
