@@ -24,6 +24,7 @@ COMPONENT = "charts"
 ELB_IDLE_TIMEOUT = "service.beta.kubernetes.io/aws-load-balancer-connection-idle-timeout"
 PENDING = frozenset({"pending-install", "pending-upgrade", "pending-rollback", "uninstalling"})
 POLL_SECONDS = 0.5
+SEALING_KEYS = {"sealedsecrets.bitnami.com/sealed-secrets-key": "active"}
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,18 @@ def delete_release(kube: Kube, owner: Owner, helm: Helm, chart: str) -> None:
     marker = kube.get("ConfigMap", _marker_name(wanted), wanted.namespace)
     if marker is not None and objects.is_ours(marker, owner):
         helm.uninstall(kube, wanted.name, wanted.namespace)
+        _delete_leftovers(kube, wanted)
         kube.delete("ConfigMap", _marker_name(wanted), wanted.namespace)
     if wanted.own_namespace:
         objects.delete(kube, owner, "Namespace", wanted.namespace)
+
+
+def _delete_leftovers(kube: Kube, chart: Chart) -> None:
+    """What helm leaves: what is in a chart's crds/, and sealed-secrets' keys; not while any SealedSecret needs them."""
+    if chart.name == "sealed-secrets" and not kube.list("SealedSecret"):
+        for key in kube.list("Secret", chart.namespace, labels=SEALING_KEYS):
+            kube.delete("Secret", key["metadata"]["name"], chart.namespace)
+        kube.delete("CustomResourceDefinition", "sealedsecrets.bitnami.com")
 
 
 def await_release_deleted(kube: Kube, chart: str) -> dict[str, Any] | Pending:

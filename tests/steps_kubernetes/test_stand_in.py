@@ -210,6 +210,7 @@ def test_releases_are_installed_once_and_removed(kube: Kube, owner: Owner, helm:
     assert isinstance(charts.await_release(kube, "sealed-secrets"), Pending)
     charts.delete_release(kube, owner, helm, "sealed-secrets")
     assert until(lambda: charts.await_release_deleted(kube, "sealed-secrets")) == {"deleted": True}
+    assert kube.get("CustomResourceDefinition", "sealedsecrets.bitnami.com") is None
 
 
 def test_the_ingress_controller_gets_a_load_balancer_with_long_timeouts(kube: Kube, owner: Owner, helm: Helm) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from steps import api_key as keys
 from steps import conductor as server
 from steps import console as web_console
+from steps import sealed_secrets as sealing
 from steps.waiting import NeedsPerson
 from workflows.context import context
 from workflows.durable import Run
@@ -49,6 +50,7 @@ async def api_key(run: Run) -> Facts:
     else:
         given = await run.step("Creating the API key", keys.ensure_api_key, kube, run.aws, run.owner, name, app)
     swapped = await run.step("Swapping the API key", keys.swap, kube, run.aws, run.owner, name, given)
+    await run.wait("Waiting for the key to be unsealed", sealing.await_unsealed, 5, kube, name, [keys.PURPOSE])
     return Facts(secrets_hash=swapped["hash"])
 
 
