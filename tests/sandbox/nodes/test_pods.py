@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.nodes.api import CONFIG_MAPS, PODS, SECRETS, Object
-from sandbox.postgres import PostgresServer
+from sandbox.postgres import PostgresServer, Template
 from sandbox.processes import free_port
 from tests.sandbox.nodes.conftest import Cluster
 
@@ -38,7 +38,7 @@ def waits_for(status: Object) -> str:
 def database() -> Iterator[PostgresServer]:
     """A server in a folder of its own: pytest's is closed to PostgreSQL's user whenever another session starts."""
     with tempfile.TemporaryDirectory(prefix="podium-nodes-") as folder:
-        server = PostgresServer(Path(folder) / "pg", free_port(), "super-secret")
+        server = PostgresServer(Path(folder) / "pg", free_port(), Template(Path(folder)))
         server.start()
         yield server
         server.stop()
@@ -47,7 +47,10 @@ def database() -> Iterator[PostgresServer]:
 async def test_psql_runs_with_a_mounted_script_against_a_real_database(
     cluster: Cluster, database: PostgresServer
 ) -> None:
-    secret = {"metadata": {"name": "admin"}, "data": {"password": base64.b64encode(b"super-secret").decode()}}
+    secret = {
+        "metadata": {"name": "admin"},
+        "data": {"password": base64.b64encode(database.template.password.encode()).decode()},
+    }
     await cluster.api.create(SECRETS, {"apiVersion": "v1", "kind": "Secret", **secret}, cluster.namespace)
     sql = {
         "metadata": {"name": "sql"},
@@ -55,7 +58,7 @@ async def test_psql_runs_with_a_mounted_script_against_a_real_database(
     }
     await cluster.api.create(CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", **sql}, cluster.namespace)
     password = {"name": "PGPASSWORD", "valueFrom": {"secretKeyRef": {"name": "admin", "key": "password"}}}
-    url = database.url().replace(":super-secret", "") + "?sslmode=require"
+    url = f"postgresql://sandbox@127.0.0.1:{database.port}/postgres?sslmode=require"
     await cluster.pod(
         "psql",
         {
