@@ -9,6 +9,9 @@ from steps.ownership import being_deleted, check_ours, failed, is_ours
 from steps.second_look import made_with_token, while_fresh
 from steps.waiting import Pending
 
+UNFINISHED = ("CREATING", "UPDATING", "PENDING")
+"""Statuses in which EKS refuses to delete a cluster."""
+
 
 def ensure_cluster(
     aws: Aws, owner: Owner, version: str, role_arn: str, subnet_ids: list[str], public_access_cidrs: list[str]
@@ -74,16 +77,21 @@ def outputs(cluster: Cluster) -> dict[str, str]:
 
 
 def delete_cluster(aws: Aws, owner: Owner) -> None:
-    """Begin to delete it; its node groups must be gone."""
-    found = aws.eks.cluster(owner.names.cluster)
-    if found is not None and is_ours(owner, found.tags) and found.status != "DELETING":
+    """Begin to delete it; its node groups must be gone. One that is still being made is deleted while awaited."""
+    found = _own(aws, owner)
+    if found is not None and found.status not in (*UNFINISHED, "DELETING"):
         aws.eks.delete_cluster(found.name)
 
 
 def await_cluster_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending:
-    found = aws.eks.cluster(owner.names.cluster)
-    if found is None or not is_ours(owner, found.tags):
+    """True once it is gone. EKS refuses to delete a cluster that it is making: the delete then begins here."""
+    found = _own(aws, owner)
+    if found is None:
         return True
-    if found.status == "FAILED":
-        raise failed(f"deleting the EKS cluster {found.name}", found.issues)
-    return Pending(f"EKS says {found.status}")
+    delete_cluster(aws, owner)
+    return Pending(f"EKS says {found.status}{': ' + found.issues[0] if found.issues else ''}")
+
+
+def _own(aws: Aws, owner: Owner) -> Cluster | None:
+    found = aws.eks.cluster(owner.names.cluster)
+    return found if found is not None and is_ours(owner, found.tags) else None

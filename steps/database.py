@@ -114,9 +114,12 @@ def delete_ingress_rules(aws: Aws, owner: Owner) -> None:
 
 
 def delete_instance(aws: Aws, owner: Owner, final_snapshot: str | None = None) -> None:
-    """Begin to delete it, with a last snapshot of this name or without one."""
+    """Begin to delete it, with a last snapshot of this name or without one.
+
+    One that is still being made is deleted while awaited.
+    """
     found = _own_instance(aws, owner)
-    if found is None or found.status == "deleting":
+    if found is None or found.status in ("creating", "deleting"):
         return
     if found.deletion_protection:
         raise PodiumError.by_user(
@@ -128,8 +131,15 @@ def delete_instance(aws: Aws, owner: Owner, final_snapshot: str | None = None) -
 
 
 def await_instance_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending:
+    """True once it is gone. RDS refuses to delete an instance that it is making: the delete then begins here.
+
+    Without a snapshot: there is nothing in it yet.
+    """
     found = _own_instance(aws, owner)
-    return True if found is None else Pending(f"RDS says {found.status}")
+    if found is None:
+        return True
+    delete_instance(aws, owner)
+    return Pending(f"RDS says {found.status}")
 
 
 def delete_subnet_group(aws: Aws, owner: Owner) -> None:

@@ -9,6 +9,8 @@ from steps.ownership import being_deleted, check_ours, failed, is_ours
 from steps.second_look import made_with_token, while_fresh
 from steps.waiting import Pending
 
+UNFINISHED = ("CREATING", "UPDATING")
+"""Statuses in which EKS refuses to delete a node group."""
 FAILED = frozenset({"CREATE_FAILED", "DELETE_FAILED"})
 
 
@@ -68,18 +70,23 @@ def await_node_group(aws: Aws, cluster: str, group: str) -> dict[str, int] | Pen
 
 
 def delete_node_group(aws: Aws, owner: Owner, group: str) -> None:
-    """Begin to delete this node group of the installation's own cluster, if it carries its tag."""
+    """Begin to delete this node group of the installation's own cluster, if it carries its tag.
+
+    One that is still being made is deleted while awaited.
+    """
     found = _own(aws, owner, group)
-    if found is not None and found.status != "DELETING":
+    if found is not None and found.status not in (*UNFINISHED, "DELETING"):
         aws.eks.delete_node_group(owner.names.cluster, group)
 
 
 def await_node_group_deleted(aws: Aws, owner: Owner, group: str) -> Literal[True] | Pending:
+    """True once it is gone. EKS refuses to delete a node group that it is making: the delete then begins here."""
     found = _own(aws, owner, group)
     if found is None:
         return True
     if found.status == "DELETE_FAILED":
         raise failed(f"deleting the node group {group}", found.issues)
+    delete_node_group(aws, owner, group)
     return Pending(f"EKS says {found.status}")
 
 

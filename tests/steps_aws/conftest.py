@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.aws.credentials import own_credentials
 from sandbox.processes import free_port, spawn, wait_until_listening
-from steps.clients.aws import Aws, AwsTarget
+from steps.clients.aws import Aws, AwsTarget, permissions
 from steps.names import Owner
 
 REGION = "us-west-2"
@@ -67,7 +67,11 @@ def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     try:
         wait_until_listening(port, process, 30)
         keys = own_credentials(home)
-        yield Cloud(f"http://127.0.0.1:{port}", keys.access_key, keys.secret_key)
+        cloud = Cloud(f"http://127.0.0.1:{port}", keys.access_key, keys.secret_key)
+        yield cloud
+        asked = {f"{one['service']}:{one['operation']}" for one in cloud.calls()}
+        unlisted = {one for one in asked if not one.startswith("sts:")} - permissions.calls()
+        assert not unlisted, f"calls that steps/clients/aws/permissions.py does not list: {unlisted}"
     finally:
         assert process.stdin is not None
         process.stdin.close()

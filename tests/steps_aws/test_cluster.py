@@ -1,9 +1,8 @@
 """Roles, control plane, add-ons, nodes: made once, adopted, refused when another's, deleted."""
 
-
 import pytest
 
-from steps import addons, cluster, existing, identity, nodes
+from steps import addons, cluster, egress, existing, identity, nodes
 from steps.clients.aws import Aws
 from steps.errors import Code, PodiumError, TransientError
 from steps.names import Owner
@@ -23,6 +22,9 @@ def ensure(aws: Aws, owner: Owner) -> str:
 
 def ensure_nodes(aws: Aws, owner: Owner, name: str) -> str:
     built = build_network(aws, owner)
+    nat = egress.ensure_nat_gateway(aws, owner, built.public[0], egress.ensure_address(aws, owner))
+    settled(egress.await_nat_gateway, aws, nat)
+    egress.ensure_private_routes(aws, owner, built.vpc_id, nat, built.private)
     role = identity.ensure_node_role(aws, owner)
     return nodes.ensure_node_group(aws, owner, name, "default", role, built.private, "t3.medium", 2, 20)
 
@@ -60,9 +62,8 @@ def test_a_persons_role_of_that_name_is_name_taken(aws: Aws, owner: Owner) -> No
     assert aws.iam.role(owner.names.cluster_role) is not None
 
 
-def test_the_control_plane_is_made_once_and_passes_through_creating(aws: Aws, owner: Owner) -> None:
+def test_the_control_plane_is_made_once_and_says_how_to_reach_it(aws: Aws, owner: Owner) -> None:
     name = ensure(aws, owner)
-    assert isinstance(cluster.await_cluster(aws, name), Pending)
     assert ensure(aws, owner) == name
     found = settled(cluster.await_cluster, aws, name)
     assert found["cluster_name"] == name
@@ -97,6 +98,22 @@ def test_a_cluster_without_our_tag_is_name_taken(aws: Aws, owner: Owner) -> None
     assert f"the EKS cluster {owner.names.cluster}" in caught.value.message
     cluster.delete_cluster(aws, owner)
     assert aws.eks.cluster(owner.names.cluster) is not None
+
+
+def test_a_cluster_being_made_is_pending_and_deleted_when_that_is_over(aws: Aws, owner: Owner) -> None:
+    built = build_network(aws, owner)
+    aws.eks.make_cluster(
+        owner.names.cluster,
+        version=VERSION,
+        role_arn=identity.ensure_cluster_role(aws, owner),
+        subnet_ids=built.private,
+        public_access_cidrs=ANYWHERE,
+        token=owner.client_token("cluster"),
+        tags=owner.tags("cluster"),
+    )
+    assert isinstance(cluster.await_cluster(aws, owner.names.cluster), Pending)
+    cluster.delete_cluster(aws, owner)
+    assert settled(cluster.await_cluster_deleted, aws, owner) is True
 
 
 def test_the_oidc_provider_is_made_once_and_found_by_its_tag(aws: Aws, active: Owner) -> None:

@@ -1,6 +1,7 @@
 """The translator: by code and status, never by text; names what is missing; shows no secret."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import (
@@ -21,7 +22,7 @@ CANARY = "canary-4711-never-shown"
 
 
 def of_code(code: str, service: str = "ec2", operation: str = "CreateVpc", status: int = 400) -> PodiumError:
-    answer = {
+    answer: Any = {
         "Error": {"Code": code, "Message": f"says {CANARY} " * 100},
         "ResponseMetadata": {"HTTPStatusCode": status},
     }

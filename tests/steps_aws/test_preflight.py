@@ -122,6 +122,8 @@ def test_a_cluster_that_is_not_there_is_a_problem(aws: Aws, owner: Owner) -> Non
     assert by_field(problems)["cluster.existing_name"] == "INVALID_SPEC"
 
 
-def test_what_the_installation_has_made_already_is_no_problem(aws: Aws, owner: Owner, built: Built, cloud: Cloud) -> None:
+def test_what_the_installation_has_made_already_is_no_problem(
+    aws: Aws, owner: Owner, built: Built, cloud: Cloud
+) -> None:
     cloud.settings(quotas={"L-F678F1CE": 1.0, "L-A4707A72": 1.0})
     assert preflight.check(aws, owner, Wanted())["zones"]

@@ -15,7 +15,10 @@ secret: botocore and Secrets Manager repeat the values they reject.
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
     CredentialRetrievalError,
+    EndpointConnectionError,
     HTTPClientError,
     MetadataRetrievalError,
     NoCredentialsError,
@@ -119,6 +122,13 @@ _NO_CREDENTIALS = (
     ProfileNotFound,
     MetadataRetrievalError,
 )
+_NO_ANSWER = (
+    HTTPClientError,
+    EndpointConnectionError,
+    ConnectTimeoutError,
+    ConnectionClosedError,
+    ResponseParserError,
+)
 _GIVE_CREDENTIALS = (
     "Give Podium's process valid AWS credentials (environment, shared file or instance role; "
     "`aws sts get-caller-identity` must answer), check the machine's clock and that the region is enabled, then retry."
@@ -127,7 +137,7 @@ _GIVE_CREDENTIALS = (
 
 def is_quiet(error: Exception, service: str) -> bool:
     """Whether the error's own text must not be shown or logged, because it may repeat a secret value."""
-    return service in QUIET_SERVICES or (isinstance(error, BotoCoreError) and not isinstance(error, HTTPClientError))
+    return service in QUIET_SERVICES or (isinstance(error, BotoCoreError) and not isinstance(error, _NO_ANSWER))
 
 
 def translate(error: Exception, service: str, region: str, principal: str | None) -> PodiumError:
@@ -138,7 +148,7 @@ def translate(error: Exception, service: str, region: str, principal: str | None
         return _credentials(Code.AWS_CREDENTIALS_MISSING, f"no usable AWS credentials ({type(error).__name__})")
     if isinstance(error, SSOError):
         return _credentials(Code.AWS_CREDENTIALS_EXPIRED, f"the AWS sign-in has expired ({type(error).__name__})")
-    if isinstance(error, HTTPClientError | ResponseParserError):
+    if isinstance(error, _NO_ANSWER):
         return _unavailable(f"{service} in {region} did not answer ({type(error).__name__})")
     return PodiumError(
         Code.AWS_INVALID_REQUEST,
