@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sandbox.postgres import PostgresServer, programs
+from sandbox.postgres import PostgresServer, Template, programs
 from sandbox.processes import free_port
 from steps.databases import scram_verifier
 
@@ -18,7 +18,8 @@ PASSWORDS = {"dbos_conductor_role": "conductor-'pass", "dbos_app_role": "app-pas
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    started = PostgresServer(tmp_path_factory.mktemp("postgres"), free_port(), "super")
+    home = tmp_path_factory.mktemp("postgres")
+    started = PostgresServer(home / "server", free_port(), Template(home))
     started.start()
     with psycopg.connect(started.url(), autocommit=True) as superuser:
         superuser.execute("CREATE ROLE postgres LOGIN CREATEDB CREATEROLE PASSWORD 'master'")
