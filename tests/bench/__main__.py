@@ -17,7 +17,7 @@ from tests.e2e.harness import Sandbox, Service, guide
 
 SPEED = 60
 CRITICAL_PATH_SECONDS = (540 + 126) / SPEED
-"""Control plane, then nodes: the longest chain of simulated AWS durations (database, NAT, load balancer run beside it)."""
+"""Control plane, then nodes: the longest chain of simulated durations (database, NAT, load balancer run beside it)."""
 GETS_PER_SECOND = 20
 
 
@@ -90,7 +90,7 @@ def checkpoints(sandbox: Sandbox) -> int:
 
 
 def resident(pid: int) -> float:
-    done = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True)
+    done = subprocess.run(["/bin/ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True)
     return int(done.stdout) / 1024
 
 

@@ -58,7 +58,7 @@ class Program:
         self.process.wait()
 
     def alive(self) -> bool:
-        assert self.process.poll() is None, f"{self.process.args} ended: {self.log.read_text()[-2000:]}"
+        assert self.process.poll() is None, f"{self.log.name}: {self.log.read_text()[-2000:]}"
         return True
 
 

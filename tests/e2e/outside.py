@@ -1,4 +1,4 @@
-"""Looking at an installation from outside: AWS, Kubernetes and PostgreSQL with their own clients, nothing of Podium's."""
+"""Looking at an installation from outside: AWS, Kubernetes and PostgreSQL, with nothing of Podium's."""
 
 import base64
 import ssl

@@ -1,4 +1,4 @@
-"""One whole install of the guide's example, the service killed at twenty points of it; then everything seen from outside.
+"""One whole install of the guide's example, the service killed at twenty points; then everything seen from outside.
 
 The order of the tests matters only for speed: they share one sandbox, installed once by the fixture.
 """
