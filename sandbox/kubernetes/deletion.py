@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.kubernetes import metadata
+from sandbox.kubernetes.errors import Forbidden
 from sandbox.kubernetes.resources import Resource
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
+_LASTING = ("default", "kube-system", "kube-public")  # namespaces
 DEFAULT_GRACE = 30  # seconds, terminationGracePeriodSeconds when the pod does not say
 
 
@@ -23,8 +25,10 @@ class Deletion:
 
 
 def plan(resource: Resource, obj: dict[str, Any], deletion: Deletion) -> dict[str, Any]:
-    """`obj` (changed in place) with deletionTimestamp, grace period and the finalizers that the propagation asks for."""
+    """`obj` (changed in place) with deletionTimestamp, grace period and the finalizers that the propagation needs."""
     meta = obj["metadata"]
+    if resource.key == "namespaces" and meta["name"] in _LASTING:
+        raise Forbidden(resource.key, meta["name"], "this namespace may not be deleted")
     _set_propagation(meta, deletion.propagation)
     if resource.key == "namespaces":
         obj.setdefault("status", {})["phase"] = "Terminating"

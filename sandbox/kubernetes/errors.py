@@ -1,4 +1,3 @@
-
 """Errors that the API answers with, each rendering a `metav1.Status` worded as kube-apiserver words it.
 
     ApiError
@@ -85,9 +84,10 @@ class ApiError(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         }
-        if self.details:
+        if self.reason:
+            body["reason"] = self.reason
+        if self.details is not None:
             body["details"] = self.details
         return body | {"code": self.code}
 
@@ -140,6 +140,10 @@ class PathNotFound(ApiError):
 
     def __init__(self) -> None:
         super().__init__("the server could not find the requested resource", details={})
+
+
+class UnknownPath(PathNotFound):
+    """404 in plain text: what the real server answers below groups that it does not serve."""
 
 
 class MethodNotAllowed(ApiError):

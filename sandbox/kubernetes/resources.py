@@ -6,7 +6,7 @@ A resource's key is `<plural>` in the core group and `<plural>.<group>` elsewher
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.kubernetes.errors import PathNotFound
+from sandbox.kubernetes.errors import PathNotFound, UnknownPath
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -163,11 +163,12 @@ class Registry:
         return key in self._resources
 
     def find(self, group: str, version: str, plural: str) -> Resource:
-        """The resource at that path; raises PathNotFound."""
-        resource = self.by_key(f"{plural}.{group}" if group else plural)
-        if version not in resource.versions:
-            raise PathNotFound
-        return resource
+        """The resource at that path; raises PathNotFound, or UnknownPath outside the built-in group versions."""
+        resource = self._resources.get(f"{plural}.{group}" if group else plural)
+        if resource is not None and version in resource.versions:
+            return resource
+        built_in = any(each.group == group and version in each.versions for each in BUILT_IN)
+        raise PathNotFound if built_in else UnknownPath
 
     def define(self, resource: Resource) -> None:
         """Serves a custom resource, or its new definition."""

@@ -80,7 +80,10 @@ class Store:
     # --- writing -------------------------------------------------------------------------------------------------
 
     def create(self, kind: str, obj: Object, *, field_manager: str = CONTROLLER, dry_run: bool = False) -> Object:
-        """Stores a new object and returns it as stored; raises AlreadyExists, Invalid, Forbidden, NotFound (namespace)."""
+        """Stores a new object and returns it as stored.
+
+        Raises AlreadyExists, Invalid, Forbidden (namespace being deleted) or NotFound (no such namespace).
+        """
         resource = self.registry.by_key(kind)
         new = prepare_create(self, resource, obj)
         name, namespace = new["metadata"]["name"], new["metadata"].get("namespace", "")
@@ -175,7 +178,7 @@ class Store:
         if new == old.object:
             return new, False
         if _finished(new):
-            return self._drop(resource, old, new, dry_run), True
+            return self._drop(resource, old, old.copy(), dry_run), True
         return self._keep(resource, "MODIFIED", new, old, dry_run), False
 
     def close(self) -> None:

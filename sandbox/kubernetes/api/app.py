@@ -15,7 +15,7 @@ from sandbox.kubernetes.api.bodies import parse
 from sandbox.kubernetes.api.context import Server
 from sandbox.kubernetes.api.faults import Faults, Injected, Rule
 from sandbox.kubernetes.api.routes import dispatch
-from sandbox.kubernetes.errors import ApiError, InternalError, Unauthorized
+from sandbox.kubernetes.errors import ApiError, InternalError, Unauthorized, UnknownPath
 
 log = logging.getLogger(__name__)
 _HEALTH = ("/readyz", "/livez", "/healthz")
@@ -38,7 +38,7 @@ class Application:
         path = request.url.path
         if path.startswith(_HEALTH):
             await PlainTextResponse("ok")(scope, receive, send)
-        elif path == "/version":
+        elif path.rstrip("/") == "/version":
             await answer(discovery.version(self._server.settings))(scope, receive, send)
         elif path.startswith(_CONTROL):
             await (await self._control(request))(scope, receive, send)
@@ -84,6 +84,8 @@ class Application:
             return identity, await dispatch(self._server, request, identity)
         except Injected as error:
             return identity, _injected(error)
+        except UnknownPath:
+            return identity, PlainTextResponse("404 page not found\n", 404)
         except ApiError as error:
             return identity, failure(error)
         except ClientDisconnect:

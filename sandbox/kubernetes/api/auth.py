@@ -1,8 +1,8 @@
 """Who calls: the administrator's static token, or an EKS token (`aws eks get-token`).
 
-An EKS token is `k8s-aws-v1.` and the base64url of a presigned STS GetCallerIdentity URL, signed together with the header
-`x-k8s-aws-id: <cluster>`. As aws-iam-authenticator does, the URL is checked, called, and the ARN in the answer mapped
-to the cluster's access entries. Source: sigs.k8s.io/aws-iam-authenticator/pkg/token/token.go.
+An EKS token is `k8s-aws-v1.` and the base64url of a presigned STS GetCallerIdentity URL, signed together with the
+header `x-k8s-aws-id: <cluster>`. As aws-iam-authenticator does, the URL is checked, called, and the ARN in the answer
+looked up in the cluster's access entries. Source: sigs.k8s.io/aws-iam-authenticator/pkg/token/token.go.
 """
 
 import base64
@@ -105,7 +105,7 @@ class Authenticator:
         return url
 
     async def _caller(self, url: str) -> str:
-        """The ARN that STS tells for the URL; the header is part of what was signed, so another cluster's token fails."""
+        """The ARN that STS tells for the URL; the header was signed too, so another cluster's token fails."""
         headers = {"x-k8s-aws-id": self._settings.cluster, "accept": "application/json"}
         response = await self._client.get(url, headers=headers)
         try:

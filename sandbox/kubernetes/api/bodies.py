@@ -26,7 +26,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 class Undeclared(ApiError):
-    """500 without a reason: what server-side apply answers for a field that the type does not have."""
+    """500 without a reason: what server-side apply answers for undeclared fields (kubernetes issue 122480)."""
 
     code, reason = 500, ""
 

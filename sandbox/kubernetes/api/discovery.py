@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.kubernetes.errors import PathNotFound
+from sandbox.kubernetes.errors import UnknownPath
 from sandbox.kubernetes.resources import ALL_VERBS, Registry, Resource
 from sandbox.kubernetes.settings import Settings
 
@@ -58,27 +58,27 @@ def groups(registry: Registry) -> Object:
 
 
 def group(registry: Registry, name: str) -> Object:
-    """/apis/<group>; raises PathNotFound."""
+    """/apis/<group>; raises UnknownPath."""
     return {"kind": "APIGroup", "apiVersion": "v1"} | _group(registry, name)
 
 
 def _group(registry: Registry, name: str) -> Object:
     versions = ["v1"] if name in _REVIEWS else registry.groups().get(name)
     if not versions or not name:
-        raise PathNotFound
+        raise UnknownPath
     listed = [{"groupVersion": f"{name}/{each}", "version": each} for each in versions]
     return {"name": name, "versions": listed, "preferredVersion": listed[0]}
 
 
 def resources(registry: Registry, group_name: str, version_name: str) -> Object:
-    """/api/v1 and /apis/<group>/<version>; raises PathNotFound."""
+    """/api/v1 and /apis/<group>/<version>; raises UnknownPath."""
     group_version = f"{group_name}/{version_name}" if group_name else version_name
     found = [each for each in registry.all() if each.group == group_name and version_name in each.versions]
     listed = [entry for resource in found for entry in _entries(resource)]
     if version_name == "v1":
         listed += [_review(plural, kind) for plural, kind in _REVIEWS.get(group_name, ())]
     if not listed:
-        raise PathNotFound
+        raise UnknownPath
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": listed}
 
 

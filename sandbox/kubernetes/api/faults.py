@@ -1,8 +1,8 @@
 """Faults on request and the record of calls, at /_sandbox/faults and /_sandbox/calls (administrator's token only).
 
 A rule is `{"match": <regex on "VERB /path">, "kind": "error"|"delay"|"reset"|"lost", "status": 503, "reason": "…",
-"message": "…", "seconds": 1, "skip": 0, "times": 1}`. `error` answers instead of acting, `delay` waits first, `reset` drops the
-connection before anything happens, `lost` after the effect. `times` null means until deleted.
+"message": "…", "seconds": 1, "skip": 0, "times": 1}`. `error` answers instead of acting, `delay` waits first, `reset`
+drops the connection before anything happens, `lost` after the effect. `times` null means until deleted.
 """
 
 import re

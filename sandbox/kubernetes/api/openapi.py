@@ -5,7 +5,7 @@ Descriptions are not included; the schemas are the field table that the server d
 
 from typing import Any
 
-from sandbox.kubernetes.errors import PathNotFound
+from sandbox.kubernetes.errors import UnknownPath
 from sandbox.kubernetes.resources import Registry, Resource
 from sandbox.kubernetes.schema import builtin
 
@@ -33,10 +33,10 @@ def index(registry: Registry) -> Object:
 
 
 def document(registry: Registry, group: str, version: str) -> Object:
-    """The document of one group version; raises PathNotFound."""
+    """The document of one group version; raises UnknownPath."""
     found = [each for each in registry.all() if each.group == group and version in each.versions]
     if not found:
-        raise PathNotFound
+        raise UnknownPath
     schemas: Object = {}
     paths: Object = {}
     for resource in found:

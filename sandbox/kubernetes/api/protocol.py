@@ -12,3 +12,8 @@ class Protocol(H11Protocol):
         """Remembers the transport for this connection's requests."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, "transport": transport}
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or bool(self.cycle.response_complete)

@@ -17,7 +17,8 @@ from sandbox.kubernetes.errors import BadRequest, NotFound, ServiceUnavailable
 
 PORTS = "sandbox.podium/ports"
 _HOP_BY_HOP = frozenset({
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
+    "upgrade",
 })  # fmt: skip
 _NOT_FORWARDED = _HOP_BY_HOP | {"host", "authorization", "content-length"}
 

@@ -14,7 +14,7 @@ from sandbox.kubernetes.api.bodies import parse
 from sandbox.kubernetes.api.context import Call, Server
 from sandbox.kubernetes.api.patches import patch
 from sandbox.kubernetes.api.watches import watch
-from sandbox.kubernetes.errors import MethodNotAllowed, PathNotFound, Unsupported
+from sandbox.kubernetes.errors import MethodNotAllowed, PathNotFound, UnknownPath, Unsupported
 
 log = logging.getLogger(__name__)
 Handler = Callable[[Call], Awaitable[Response]]
@@ -55,30 +55,29 @@ _REFUSED = {
 async def dispatch(server: Server, request: Request, identity: Identity) -> Response:
     """Answers an authenticated request; raises ApiError."""
     path = request.url.path
-    fixed = _fixed(server, request, path.rstrip("/"))
+    parts = path.rstrip("/").split("/")
+    fixed = _document(server, parts[3:]) if parts[1:3] == ["openapi", "v3"] else _discovered(server, request, parts[1:])
     if fixed is not None:
         return answer(fixed)
-    parts = path.split("/")
     if parts[1] not in ("api", "apis") or len(parts) < (4 if parts[1] == "api" else 5):
-        raise PathNotFound
+        raise UnknownPath
     return await _resource(server, request, identity, target.parse(path))
 
 
-def _fixed(server: Server, request: Request, path: str) -> Any:
-    """Discovery and OpenAPI documents, None for everything else."""
-    registry, parts = server.store.registry, path.split("/")[1:]
-    if path == "/api":
-        return discovery.core_versions(request.url.netloc)
-    if path == "/apis":
-        return discovery.groups(registry)
-    if parts[:2] == ["openapi", "v3"]:
-        return _document(server, parts[2:])
-    if parts[0] == "api" and len(parts) == 2:
-        return discovery.resources(registry, "", parts[1])
-    if parts[0] == "apis" and len(parts) == 2:
-        return discovery.group(registry, parts[1])
-    if parts[0] == "apis" and len(parts) == 3:
-        return discovery.resources(registry, parts[1], parts[2])
+def _discovered(server: Server, request: Request, parts: list[str]) -> Any:
+    """Discovery documents, None for every other path."""
+    registry = server.store.registry
+    match parts:
+        case ["api"]:
+            return discovery.core_versions(request.url.netloc)
+        case ["apis"]:
+            return discovery.groups(registry)
+        case ["api", version]:
+            return discovery.resources(registry, "", version)
+        case ["apis", group]:
+            return discovery.group(registry, group)
+        case ["apis", group, version]:
+            return discovery.resources(registry, group, version)
     return None
 
 
@@ -90,7 +89,7 @@ def _document(server: Server, parts: list[str]) -> Any:
         return openapi.document(registry, "", parts[1])
     if parts[0] == "apis" and len(parts) == 3:
         return openapi.document(registry, parts[1], parts[2])
-    raise PathNotFound
+    raise UnknownPath
 
 
 async def _resource(server: Server, request: Request, identity: Identity, goal: target.Target) -> Response:

@@ -1,4 +1,4 @@
-"""Subresources with a shape of their own: scale, binding, eviction; and the reviews that are only asked, never stored."""
+"""Subresources with a shape of their own: scale, binding, eviction; and reviews, which are asked but never stored."""
 
 from typing import Any
 

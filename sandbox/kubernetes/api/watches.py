@@ -87,8 +87,6 @@ class Watch:
                     return
                 if lines:
                     yield lines
-            if self._bookmarks:
-                yield self._bookmark({})
         finally:
             ending.cancel()
             self._subscription.close()

@@ -1,7 +1,7 @@
 """Server-side apply: one configuration of one manager, merged into the live object.
 
-Fields that others own and that would change are conflicts (409) unless forced; fields that the manager applied before and
-no longer applies are removed unless somebody else owns them. Source: structured-merge-diff `merge/update.go`.
+Fields that others own and that would change are conflicts (409) unless forced; fields that the manager applied before
+and no longer applies are removed unless somebody else owns them. Source: structured-merge-diff `merge/update.go`.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ Object = dict[str, Any]
 def apply(
     resource: Resource, live: Object, config: Object, manager: str, *, force: bool, subresource: str | None
 ) -> Object:
-    """The live object (`{"metadata": {…}}` when it does not exist yet) after applying `config`; raises ApplyConflict."""
+    """The live object (only metadata when it does not exist yet) after applying `config`; raises ApplyConflict."""
     if config["metadata"].get("managedFields"):
         raise BadRequest("metadata.managedFields must be nil")
     shape = shape_of(resource)

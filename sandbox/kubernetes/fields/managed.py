@@ -90,7 +90,7 @@ def _entry(manager: Manager) -> Object:
 
 
 def own_part(resource: Resource, obj: Object, subresource: str | None) -> Object:
-    """The part of an object whose ownership is tracked on this path: without identity, and status only through /status."""
+    """The part of an object whose ownership is tracked on this path: no identity, status only through /status."""
     meta = {key: value for key, value in obj["metadata"].items() if key not in _UNMANAGED_META}
     part = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata")}
     if meta:

@@ -30,9 +30,9 @@ def _merge_lists(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
 
 
 def without(value: Any, tree: FieldSet, kept: FieldSet, shape: Shape) -> Any:
-    """`value` without the members of `tree`, except where `kept` (what others own) has members; None when nothing stays.
+    """`value` without the members of `tree`, except where `kept` (what others own) has members.
 
-    An entry of a keyed list that stays for the sake of others' fields keeps its key fields.
+    None when nothing stays. An entry of a keyed list that stays for the sake of others' fields keeps its key fields.
     """
     if "." in tree and not kept:
         return None

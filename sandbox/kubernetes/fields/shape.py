@@ -1,8 +1,8 @@
 """How values merge: which maps and lists are taken as one, and by which keys list entries are told apart.
 
-The same shapes serve server-side apply (listType, mapType) and strategic merge patch (patchMergeKey). For built-in types
-the facts are the `+listType`, `+listMapKey`, `+mapType=atomic` and `patchMergeKey` markers of k8s.io/api; a list without an
-entry here is atomic, a map granular. For custom resources they come from the `x-kubernetes-*` extensions.
+The same shapes serve server-side apply (listType, mapType) and strategic merge patch (patchMergeKey). For built-in
+types the facts are the `+listType`, `+listMapKey`, `+mapType=atomic` and `patchMergeKey` markers of k8s.io/api; a list
+without an entry here is atomic, a map granular. For custom resources they come from the `x-kubernetes-*` extensions.
 """
 
 from collections.abc import Callable
@@ -19,21 +19,15 @@ class Shape:
     """`kind` is "map", "atomic", "list" (entries by `keys`) or "set" (entries by value)."""
 
     kind: str = "map"
-    child: Callable[[str], "Shape"] = field(default=lambda _key: _untyped())
+    child: Callable[[str], "Shape"] = field(default=lambda _key: UNTYPED)
     struct: bool = False  # a map whose fields are declared
-    item: Callable[[], "Shape"] = field(default=lambda: _untyped())
+    item: Callable[[], "Shape"] = field(default=lambda: UNTYPED)
     keys: tuple[str, ...] = ()
     defaults: tuple[tuple[str, Any], ...] = ()  # of key fields that may be left out
     patch_key: str = ""  # strategic merge patch merges the list by it, even where apply takes it as one
 
 
 UNTYPED: Shape = Shape()
-
-
-def _untyped() -> Shape:
-    return UNTYPED
-
-
 ATOMIC = Shape("atomic")
 
 _ATOMIC_TYPES = frozenset({

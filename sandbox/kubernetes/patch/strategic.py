@@ -1,7 +1,7 @@
 """Strategic merge patch: a merge patch in which lists of built-in types merge by their patchMergeKey.
 
-Directives: `$patch: replace|delete|merge`, `$deleteFromPrimitiveList/<field>`, `$setElementOrder/<field>`, `$retainKeys`.
-Source: k8s.io/apimachinery/pkg/util/strategicpatch.
+Directives: `$patch: replace|delete|merge`, `$deleteFromPrimitiveList/<field>`, `$setElementOrder/<field>`,
+`$retainKeys`. Source: k8s.io/apimachinery/pkg/util/strategicpatch.
 """
 
 from typing import Any

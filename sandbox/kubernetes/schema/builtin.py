@@ -3,6 +3,7 @@
 The field table (builtin.json) comes from the official client's models, see generate.py.
 """
 
+import base64
 import json
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +15,7 @@ from sandbox.kubernetes.schema.quantity import canonical
 
 TABLE = Path(__file__).with_name("builtin.json")
 Fields = dict[str, str]
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _GO_TYPES = {"str": "string", "int": "int32", "float": "float64", "bool": "bool", "date": "v1.Time", "bytes": "[]uint8"}
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -99,7 +101,16 @@ class Decoder:
         expected = _PYTHON_TYPES[expression]
         if not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected):
             raise self._mismatch(value, _GO_TYPES[expression], path, owner)
+        if expression == "bytes":
+            self._check_base64(str(value))
         return value
+
+    def _check_base64(self, value: str) -> None:
+        try:
+            base64.b64decode(value, validate=True)
+        except ValueError as error:
+            at = next((index for index, char in enumerate(value) if char not in _BASE64), len(value) & ~3)
+            raise BadRequest(f"{self._prefix()}: illegal base64 data at input byte {at}") from error
 
     def _quantity(self, value: Any) -> str:
         try:

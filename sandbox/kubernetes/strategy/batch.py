@@ -79,7 +79,7 @@ def _validate_job_spec(spec: Object, field: str) -> list[Cause]:
 
 
 def _job_kept(new: Object, old: Object) -> list[Cause]:
-    """Template, selector and completion mode never change; the template may while the job is suspended and unstarted."""
+    """Template, selector and completion mode never change; the template may while the job is suspended."""
     suspended = old["spec"].get("suspend") and not old.get("status", {}).get("startTime")
     fixed = ["selector", "completionMode"] + ([] if suspended else ["template"])
     if new["spec"].get("completionMode") != "Indexed":

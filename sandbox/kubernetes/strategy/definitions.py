@@ -72,7 +72,7 @@ DEFINITION = Strategy(_default, _prepare, _validate, _kept)
 
 
 def custom_strategy(resource: Resource) -> Strategy:
-    """Defaults and validation from the definition's openAPIV3Schema; CEL rules (x-kubernetes-validations) are not run."""
+    """Defaults and validation from the openAPIV3Schema; CEL rules (x-kubernetes-validations) are not run."""
     schema = (resource.schemas or {}).get(resource.versions[0]) or {}
 
     def fill_in(obj: Object) -> None:

@@ -1,0 +1,115 @@
+"""Who is let in."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.sandbox.kubernetes_api.conftest import ACCOUNT, CLUSTER, ApiServer, Backend
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/installer"
+SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/installer/session-1"
+
+
+@pytest.fixture(autouse=True)
+def aws(backend: Backend) -> Backend:
+    """STS that knows the caller as SESSION, and access entries with ROLE."""
+    _caller(backend, SESSION)
+    body = json.dumps({"principals": [ROLE]}).encode()
+    backend.answers[f"/_sandbox/clusters/{CLUSTER}/access"] = lambda _request: (200, {}, body)
+    return backend
+
+
+def _caller(backend: Backend, arn: str) -> None:
+    """STS answers as AWS does, when the request carries what was signed."""
+    result = {"GetCallerIdentityResponse": {"GetCallerIdentityResult": {"Arn": arn, "Account": ACCOUNT}}}
+    body = json.dumps(result).encode()
+
+    def answer(request: dict[str, object]) -> tuple[int, dict[str, str], bytes]:
+        headers = {str(key).lower(): value for key, value in dict(request["headers"]).items()}  # type: ignore[call-overload]
+        return (200, {}, body) if headers.get("x-k8s-aws-id") == CLUSTER else (403, {}, b"")
+
+    backend.answers["/"] = answer
+
+
+def _token(endpoint: str, *, age: float = 0, signed: str = "host;x-k8s-aws-id", **more: str) -> str:
+    moment = datetime.now(UTC) - timedelta(seconds=age)
+    query = {
+        "Action": "GetCallerIdentity",
+        "Version": "2011-06-15",
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Date": moment.strftime("%Y%m%dT%H%M%SZ"),
+        "X-Amz-Expires": "60",
+        "X-Amz-SignedHeaders": signed,
+        "X-Amz-Signature": "00",
+        "nonce": str(moment.timestamp()),
+    } | more
+    url = f"{endpoint}/?{urlencode(query)}"
+    return "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+
+
+def _status(server: ApiServer, token: str) -> int:
+    with server.client(token) as client:
+        return client.get("/api/v1/namespaces").status_code
+
+
+def test_the_administrators_token_is_let_in(server: ApiServer) -> None:
+    assert _status(server, server.token) == 200
+
+
+def test_anonymous_and_wrong_tokens_get_a_401_status(server: ApiServer) -> None:
+    with server.client("wrong") as client:
+        response = client.get("/api/v1/namespaces")
+        assert response.json() == {
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "Unauthorized",
+            "reason": "Unauthorized", "code": 401,
+        }  # fmt: skip
+        del client.headers["authorization"]
+        assert client.get("/apis").status_code == 401
+
+
+def test_health_and_version_need_no_token(server: ApiServer) -> None:
+    with server.client("wrong") as client:
+        assert client.get("/livez").text == "ok"
+        assert client.get("/version").json()["gitVersion"].startswith("v1.34.1-eks-")
+
+
+def test_an_eks_token_of_a_role_with_access_is_let_in(server: ApiServer, backend: Backend) -> None:
+    token = _token(backend.url)
+    assert _status(server, token) == 200
+    with server.client(token) as client:
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        review = client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json=body).json()
+    assert review["status"]["userInfo"]["username"] == SESSION
+
+
+def test_a_verified_token_is_remembered(server: ApiServer, backend: Backend) -> None:
+    token = _token(backend.url)
+    assert _status(server, token) == 200
+    count = len(backend.seen)
+    assert _status(server, token) == 200
+    assert len(backend.seen) == count
+
+
+def test_a_caller_without_access_entry_is_refused(server: ApiServer, backend: Backend) -> None:
+    _caller(backend, f"arn:aws:iam::{ACCOUNT}:user/stranger")
+    assert _status(server, _token(backend.url)) == 401
+
+
+def test_tokens_that_cannot_be_for_this_cluster_are_refused(server: ApiServer, backend: Backend) -> None:
+    refused = [
+        _token(backend.url, age=16 * 60),
+        _token(backend.url, signed="host"),
+        _token("http://127.0.0.1:1"),
+        _token(backend.url, Action="ListUsers"),
+        "k8s-aws-v1.%%%",
+        "k8s-aws-v1.",
+    ]
+    assert [_status(server, token) for token in refused] == [401] * len(refused)
+
+
+def test_tokens_are_refused_while_sts_does_not_know_the_caller(server: ApiServer, backend: Backend) -> None:
+    backend.answers["/"] = lambda _request: (403, {}, b"<ErrorResponse/>")
+    assert _status(server, _token(backend.url)) == 401
