@@ -3,7 +3,7 @@
 from steps.clients.aws import Aws
 from steps.clients.aws import quotas as known
 from steps.clients.aws.ec2_catalog import is_standard
-from steps.clients.aws.permissions import STATEMENTS, Statement
+from steps.clients.aws.permissions import STATEMENTS
 from steps.clients.aws.quotas import Quota
 from steps.errors import Code, PodiumError, TransientError
 from steps.findings import Findings
@@ -27,11 +27,8 @@ def check_permissions(aws: Aws, owner: Owner, _wanted: Wanted, findings: Finding
     principal = _policy_source(aws)
     if principal is None:
         return
-    places = _places(aws, owner)
-    denied: list[str] = []
     try:
-        for statement in STATEMENTS:
-            denied += _denied(aws, owner, principal, statement, places)
+        denied = _denied(aws, owner, principal)
     except TransientError:
         raise
     except PodiumError as error:
@@ -134,19 +131,30 @@ def _places(aws: Aws, owner: Owner) -> dict[str, str]:
     }
 
 
-def _denied(aws: Aws, owner: Owner, principal: str, statement: Statement, places: dict[str, str]) -> list[str]:
-    """The statement's actions that are surely denied: on each of its resources, without a condition left in doubt."""
-    resources = [resource.format(**places).replace("*", "podium") for resource in statement.resources]
-    if statement.resources == ("*",):
-        resources = ["*"]
-    answers = aws.iam.simulate(principal, list(statement.actions), resources, _context(owner, statement))
-    granted = {one.action for one in answers if one.allowed or not one.certain}
-    return [action for action in statement.actions if action not in granted]
+def _denied(aws: Aws, owner: Owner, principal: str) -> list[str]:
+    """Actions that are surely denied: on each of their resources, with no condition left in doubt."""
+    places, context = _places(aws, owner), _context(owner)
+    denied = []
+    for resources, actions in _by_resources().items():
+        concrete = [one if one == "*" else one.format(**places).replace("*", "podium") for one in resources]
+        answers = aws.iam.simulate(principal, actions, concrete, context)
+        granted = {one.action for one in answers if one.allowed or not one.certain}
+        denied += [action for action in actions if action not in granted]
+    return denied
 
 
-def _context(owner: Owner, statement: Statement) -> dict[str, str]:
+def _by_resources() -> dict[tuple[str, ...], list[str]]:
+    """All actions by the resources they are needed on: one call of the simulator each."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for statement in STATEMENTS:
+        groups.setdefault(statement.resources, []).extend(statement.actions)
+    return groups
+
+
+def _context(owner: Owner) -> dict[str, str]:
     """Values for the condition keys that Podium's own policy uses."""
     context = {f"aws:ResourceTag/{TAG_INSTALLATION}": owner.installation}
-    for values in statement.condition.get("StringEquals", {}).items():
-        context[values[0]] = values[1][0]
+    for statement in STATEMENTS:
+        for key, values in statement.condition.get("StringEquals", {}).items():
+            context[key] = values[0]
     return context

@@ -18,6 +18,8 @@ SEEN_SECONDS = 20.0
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 3.0
 TOKENS = 3
+FRESH_SECONDS = 30.0
+"""How long IAM may need to make a new role known to the other services; usually some ten seconds."""
 TOKEN_SECONDS = 3.0
 
 
@@ -47,7 +49,7 @@ def made_with_token(
     return until_seen(look, what)
 
 
-def while_fresh(call: Callable[[], T], age: Callable[[], float | None], seconds: float = 60.0) -> T:
+def while_fresh(call: Callable[[], T], age: Callable[[], float | None], seconds: float = FRESH_SECONDS) -> T:
     """`call`, again and again while AWS refuses it and the role it names is younger than `seconds`.
 
     A new IAM role is not known to the other services at once: they then refuse it as if it did not exist.

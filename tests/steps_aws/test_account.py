@@ -54,6 +54,16 @@ def test_a_role_is_assumed_with_the_session_name_podium(cloud: Cloud) -> None:
     bundle.close()
 
 
+def test_a_role_that_may_not_be_assumed_says_so_whatever_was_called(cloud: Cloud, owner: Owner) -> None:
+    cloud.settings(denied_actions=["sts:AssumeRole"])
+    bundle = Aws(AwsTarget(REGION, "arn:aws:iam::123456789012:role/installer"))
+    with pytest.raises(PodiumError) as caught:
+        bundle.network.vpcs(owner.tags("vpc"))
+    assert caught.value.code is Code.AWS_ACCESS_DENIED
+    assert "trust policy of aws.role_arn" in caught.value.remedy
+    bundle.close()
+
+
 def test_a_cluster_token_is_a_presigned_identity_call_for_that_cluster_only(aws: Aws) -> None:
     token = aws.cluster_token("dbos-conductor")
     prefix, _, encoded = token.partition(".")

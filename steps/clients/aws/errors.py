@@ -33,6 +33,8 @@ from steps.clients.aws.quotas import quota_of
 from steps.errors import Code, Fault, PodiumError, TransientError
 
 TEXT_LIMIT = 300
+ASSUMING = frozenset({"AssumeRole", "AssumeRoleWithWebIdentity"})
+"""Calls that botocore makes by itself, within the call of any service."""
 QUIET_SERVICES = frozenset({"secretsmanager", "sts"})
 
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
@@ -163,6 +165,8 @@ def _of_answer(  # noqa: PLR0911 - one line per kind
     error: ClientError, service: str, region: str, principal: str | None
 ) -> PodiumError:
     code = str(error.response["Error"].get("Code", ""))
+    if error.operation_name in ASSUMING:
+        service = "sts"
     action = action_name(service, error.operation_name)
     kind = _kind(code, int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)))
     text = _text(error, service)
@@ -231,6 +235,13 @@ def _busy(code: str, message: str) -> TransientError:
 
 
 def _denied(code: str, action: str, principal: str | None) -> PodiumError:
+    if action == "sts:AssumeRole":
+        return PodiumError.by_user(
+            Code.AWS_ACCESS_DENIED,
+            f"AWS does not allow Podium to assume the installation's role ({code})",
+            "Let the trust policy of aws.role_arn allow Podium's identity (with aws.external_id, if it asks for one), "
+            "and grant that identity sts:AssumeRole on the role; then retry.",
+        )
     needs = " and ".join((action, *also_needed(action)))
     return PodiumError.by_user(
         Code.AWS_ACCESS_DENIED,

@@ -153,14 +153,14 @@ class Rds(ServiceClient):
 
 
 def _instance(one: dict[str, Any]) -> Instance:
-    endpoint = one.get("Endpoint") or {}
+    endpoint, secret = one.get("Endpoint") or {}, one.get("MasterUserSecret") or {}
     return Instance(
         one["DBInstanceIdentifier"],
         one.get("DBInstanceStatus", ""),
         endpoint.get("Address", ""),
         int(endpoint.get("Port", 0)),
         one.get("MasterUsername", ""),
-        (one.get("MasterUserSecret") or {}).get("SecretArn", ""),
+        "" if secret.get("SecretStatus") == "creating" else secret.get("SecretArn", ""),
         bool(one.get("DeletionProtection")),
         tag_dict(one.get("TagList")),
     )
