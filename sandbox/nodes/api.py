@@ -74,6 +74,7 @@ NODES = Resource("v1", "nodes", namespaced=False)
 LEASES = Resource("coordination.k8s.io/v1", "leases")
 DEPLOYMENTS = Resource("apps/v1", "deployments")
 INGRESSES = Resource("networking.k8s.io/v1", "ingresses")
+INGRESS_CLASSES = Resource("networking.k8s.io/v1", "ingressclasses", namespaced=False)
 
 
 @dataclass(frozen=True)

@@ -61,9 +61,12 @@ class Container:
         return str(self.definition["image"])
 
     def log_file(self, *, previous: bool = False) -> Path:
-        """The log of the newest run, or of the one before."""
-        number = self.record.restart_count - (1 if previous else 0)
-        return self.place.directory / "logs" / self.name / f"{number}.log"
+        """The log of the newest run; with `previous`, that of the run which `lastState` tells of."""
+        folder, number = self.place.directory / "logs" / self.name, self.record.restart_count
+        newest = folder / f"{number}.log"
+        if not previous or ("waiting" in self.record.state and newest.exists()):  # in CrashLoopBackOff both are one
+            return newest
+        return folder / f"{number - 1}.log"
 
     async def run(self) -> None:
         """Runs the container until it has ended for good or is stopped."""

@@ -6,12 +6,14 @@ a fault can be taken back. An image with the tag `missing` is never there to be 
 """
 
 import json
+import logging
 import re
 from pathlib import Path
 from typing import Literal, get_args
 
 from sandbox.nodes.images.registry import tag
 
+log = logging.getLogger(__name__)
 Fault = Literal["ImagePullBackOff", "CreateContainerConfigError", "CrashLoopBackOff", "OOMKilled", "Unready"]
 FILE = "faults.json"
 SYNONYMS = {"ErrImagePull": "ImagePullBackOff", "Error": "CrashLoopBackOff", "NotReady": "Unready"}
@@ -22,18 +24,25 @@ class Faults:
 
     def __init__(self, directory: Path) -> None:
         self._file = directory / FILE
+        self._rules: dict[str, str] = {}  # as last read whole
 
     def of(self, image: str) -> Fault | None:
-        """The fault of an image, None for a healthy one. ValueError for a fault of another name."""
+        """The fault of an image, None for a healthy one. An unknown word counts as CreateContainerConfigError."""
         if tag(image) == "missing":
             return "ImagePullBackOff"
-        if not self._file.exists():
-            return None
-        rules: dict[str, str] = json.loads(self._file.read_text() or "{}")
-        for pattern, word in rules.items():
+        for pattern, word in self._read().items():
             if re.search(pattern, image):
                 return _fault(SYNONYMS.get(word, word))
         return None
+
+    def _read(self) -> dict[str, str]:
+        try:
+            self._rules = json.loads(self._file.read_text())
+        except FileNotFoundError:
+            self._rules = {}
+        except ValueError:
+            log.info("%s is being written", self._file)
+        return self._rules
 
 
 def _fault(word: str) -> Fault:
@@ -41,4 +50,5 @@ def _fault(word: str) -> Fault:
         if fault == word:
             known: Fault = fault
             return known
-    raise ValueError(f"unknown fault {word!r}; known are {', '.join(get_args(Fault))}")
+    log.error("unknown fault %r; known are %s", word, ", ".join(get_args(Fault)))
+    return "CreateContainerConfigError"

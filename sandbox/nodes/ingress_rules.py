@@ -6,7 +6,7 @@ all its paths as case-insensitive regular expressions anchored at the start, lon
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
@@ -100,10 +100,10 @@ class Rules:
         return compiled
 
 
-def is_of_class(ingress: Object, name: str) -> bool:
-    """Whether an Ingress is for the controller of that class; one without a class is not."""
-    annotation = (ingress["metadata"].get("annotations") or {}).get("kubernetes.io/ingress.class")
-    return name in {ingress["spec"].get("ingressClassName"), annotation}
+def is_ours(ingress: Object, classes: Collection[str], annotation: str) -> bool:
+    """Whether an Ingress names one of our IngressClasses, or our class in the old annotation; one without does not."""
+    named = (ingress["metadata"].get("annotations") or {}).get("kubernetes.io/ingress.class")
+    return ingress["spec"].get("ingressClassName") in classes or named == annotation
 
 
 def _locations(ingress: Object) -> Iterable[tuple[str, Location]]:

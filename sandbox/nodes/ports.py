@@ -30,9 +30,9 @@ class PortBook:
         """Whoever had that port has ended."""
         self._taken.discard(port)
 
-    def listen(self, name: str) -> socket.socket:
-        """A listening socket, on the port that the listener of that name had before when it is still free."""
-        listener = self._bind(self._remembered.get(name))
+    def listen(self, name: str, preferred: int | None = None) -> socket.socket:
+        """A listening socket, on `preferred` or the port that the listener of that name had before if it is free."""
+        listener = self._bind(preferred or self._remembered.get(name))
         listener.listen(128)
         listener.setblocking(False)
         port = listener.getsockname()[1]

@@ -79,7 +79,8 @@ class ServiceProxy:
     def _listener(self, namespace: str, service: str, port: int) -> Listener:
         name = (namespace, service, port)
         if name not in self._listeners:
-            listener = Listener(self._book.listen(f"{namespace}/{service}:{port}"))
+            announced = _announced(self._services.get((namespace, service), {})).get(str(port))
+            listener = Listener(self._book.listen(f"{namespace}/{service}:{port}", announced))
             self._listeners[name] = listener
             self._spawn(listener.serve(lambda: self.endpoints(namespace, service, port)))
         return self._listeners[name]
@@ -88,8 +89,7 @@ class ServiceProxy:
         metadata = service["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
         ours = {str(p["port"]): self._listener(namespace, name, p["port"]).port for p in _tcp_ports(service)}
-        annotations = metadata.get("annotations") or {}
-        owner, theirs = annotations.get(OWNER_ANNOTATION), json.loads(annotations.get(PORTS_ANNOTATION, "{}"))
+        owner, theirs = (metadata.get("annotations") or {}).get(OWNER_ANNOTATION), _announced(service)
         if not ours or (owner == self._owner and theirs == ours):
             return
         if owner not in {None, self._owner} and theirs.keys() == ours.keys() and await _answers(theirs):
@@ -129,9 +129,14 @@ def _local_port(pod: Object, service_port: Object) -> int | None:
     if isinstance(target, str):
         names = {name: number for c in pod["spec"]["containers"] for name, number in port_names(c).items()}
         target = names.get(target)
-    locals_ = json.loads((pod["metadata"].get("annotations") or {}).get(PORTS_ANNOTATION, "{}"))
-    found: int | None = locals_.get(str(target))
-    return found
+    return _announced(pod).get(str(target))
+
+
+def _announced(item: Object) -> dict[str, int]:
+    """The ports annotation of a Service or a Pod."""
+    annotations = (item.get("metadata") or {}).get("annotations") or {}
+    ports: dict[str, int] = json.loads(annotations.get(PORTS_ANNOTATION, "{}"))
+    return ports
 
 
 async def _answers(ports: Mapping[str, int]) -> bool:

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sandbox.nodes import clock, http
-from sandbox.nodes.api import INGRESSES, SERVICES, ApiError, Client, Event, Object
+from sandbox.nodes.api import INGRESS_CLASSES, INGRESSES, SERVICES, ApiError, Client, Event, Object
 from sandbox.nodes.forward import connect, pump
 from sandbox.nodes.images.registry import ContainerSpec, ImageContext, Running, StartError, Task, repository
 from sandbox.nodes.informer import Informer
-from sandbox.nodes.ingress_rules import Rules, Target, is_of_class
+from sandbox.nodes.ingress_rules import Rules, Target, is_ours
 
 log = logging.getLogger(__name__)
 HTTP_PORT = 80
@@ -48,9 +48,10 @@ class Controller:
         self._spec, self._context = spec, context
         words = [*(spec.command or []), *spec.args]
         options = dict(word.lstrip("-").split("=", 1) for word in words if word.startswith("--") and "=" in word)
-        self._class = options.get("ingress-class", "nginx")
-        self._ingresses = Informer(context.api, INGRESSES)
-        self._ingresses.handler = self._on_ingress
+        self._annotation = options.get("ingress-class", "nginx")
+        self._controller = options.get("controller-class", "k8s.io/ingress-nginx")
+        self._ingresses = Informer(context.api, INGRESSES, handler=self._on_change)
+        self._classes = Informer(context.api, INGRESS_CLASSES, handler=self._on_change)
         self._rules = Rules([])
         published = options.get("publish-service", "ingress-nginx-controller").rpartition("/")
         namespace = spec.namespace if published[0] in {"", "$(POD_NAMESPACE)"} else published[0]
@@ -65,6 +66,7 @@ class Controller:
             limit=http.HEAD_LIMIT,
         )
         async with asyncio.TaskGroup() as group, proxy:
+            group.create_task(self._classes.run())
             group.create_task(self._ingresses.run())
             group.create_task(self._status.run())
             if HEALTH_PORT in self._spec.ports:
@@ -72,9 +74,14 @@ class Controller:
             await asyncio.Event().wait()
 
     def _ours(self) -> list[Object]:
-        return [item for item in self._ingresses.items.values() if is_of_class(item, self._class)]
+        classes = {
+            item["metadata"]["name"]
+            for item in self._classes.items.values()
+            if item["spec"].get("controller") == self._controller
+        }
+        return [item for item in self._ingresses.items.values() if is_ours(item, classes, self._annotation)]
 
-    def _on_ingress(self, _: Event) -> None:
+    def _on_change(self, _: Event) -> None:
         self._rules = Rules(self._ours())
         for path in self._rules.broken:
             self._write(f"{clock.now()} error: not a regular expression: {path}")
@@ -125,8 +132,7 @@ class _StatusWriter:
 
     def __init__(self, api: Client, namespace: str, service: str, ingresses: Callable[[], list[Object]]) -> None:
         self._api, self._key, self._ingresses = api, (namespace, service), ingresses
-        self._services = Informer(api, SERVICES, namespace)
-        self._services.handler = self.wake
+        self._services = Informer(api, SERVICES, namespace, handler=self.wake)
         self._changed = asyncio.Event()
 
     def wake(self, _: Event | None = None) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.nodes.api import Object
-from sandbox.nodes.ingress_rules import PREFIX, Rules, is_of_class
+from sandbox.nodes.ingress_rules import PREFIX, Rules, is_ours
 
 
 def path(pattern: str, service: str, kind: str = "ImplementationSpecific") -> Object:
@@ -78,11 +78,11 @@ def test_a_path_that_is_no_regular_expression_is_reported_and_harms_no_other() -
     assert rules.find("localhost", "/b") is not None
 
 
-def test_an_ingress_belongs_to_its_class_only() -> None:
+def test_an_ingress_belongs_to_the_controller_of_its_class_only() -> None:
     mine = ingress(GUIDE)
-    assert is_of_class(mine, "nginx")
-    assert not is_of_class(mine, "internal")
+    assert is_ours(mine, {"nginx"}, "nginx")
+    assert not is_ours(mine, {"internal"}, "internal")
     del mine["spec"]["ingressClassName"]
-    assert not is_of_class(mine, "nginx")
+    assert not is_ours(mine, {"nginx"}, "nginx")
     mine["metadata"]["annotations"]["kubernetes.io/ingress.class"] = "nginx"
-    assert is_of_class(mine, "nginx")
+    assert is_ours(mine, set(), "nginx")

@@ -72,10 +72,15 @@ def test_faults_apply_by_image_and_can_be_taken_back(tmp_path: Path) -> None:
     assert faults.of("dbosdev/conductor:1") is None
 
 
-def test_an_unknown_fault_is_an_error(tmp_path: Path) -> None:
+def test_an_unknown_fault_is_loud_and_a_half_written_file_is_not_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults = Faults(tmp_path)
     (tmp_path / FILE).write_text('{"x": "Explodes"}')
-    with pytest.raises(ValueError, match="Explodes"):
-        Faults(tmp_path).of("x")
+    assert faults.of("x") == "CreateContainerConfigError"
+    assert "Explodes" in caplog.text
+    (tmp_path / FILE).write_text('{"x": "Expl')
+    assert faults.of("x") == "CreateContainerConfigError"
 
 
 @pytest.mark.parametrize(

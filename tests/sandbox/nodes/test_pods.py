@@ -96,6 +96,7 @@ async def test_a_crashing_container_is_restarted_with_back_off_and_keeps_its_las
     assert status["restartCount"] >= 1
     assert pod["status"]["phase"] == "Running"
     assert await cluster.log("crash", tailLines="1") == (200, "boom\n")
+    assert await cluster.log("crash", previous="true") == (200, "boom\n")
 
 
 async def test_on_failure_restarts_until_it_succeeds(cluster: Cluster) -> None:

@@ -7,12 +7,18 @@ import httpx2
 import websockets
 from websockets.asyncio.server import ServerConnection, serve
 
-from sandbox.nodes.api import INGRESSES, PODS, Object
+from sandbox.nodes.api import INGRESS_CLASSES, INGRESSES, PODS, Object
 from sandbox.nodes.ingress_rules import PREFIX
 from sandbox.processes import free_port
 from tests.sandbox.nodes.conftest import Cluster
 
 COREDNS = "602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/coredns:v1"
+NGINX_CLASS = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "IngressClass",
+    "metadata": {"name": "nginx"},
+    "spec": {"controller": "k8s.io/ingress-nginx"},
+}
 READINESS = {"httpGet": {"path": "/ready", "port": "web"}}
 
 
@@ -68,6 +74,7 @@ async def test_the_ingress_rewrites_and_passes_websockets(cluster: Cluster) -> N
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": 10254}},
     }
     await cluster.pod("front", controller, restartPolicy="Always", labels={"app": "front"})
+    await cluster.api.apply(INGRESS_CLASSES, NGINX_CLASS, "test")
     paths = [_path("/web(/|$)(.*)", "web"), _path("/nobody(/|$)(.*)", "nobody"), _path("/ws(/|$)(.*)", "socket")]
     annotations = {PREFIX + "use-regex": "true", PREFIX + "rewrite-target": "/$2"}
     body = {
