@@ -92,7 +92,8 @@ class ServiceProxy:
         owner, theirs = (metadata.get("annotations") or {}).get(OWNER_ANNOTATION), _announced(service)
         if not ours or (owner == self._owner and theirs == ours):
             return
-        if owner not in {None, self._owner} and theirs.keys() == ours.keys() and await _answers(theirs):
+        foreign = owner not in {None, self._owner} and theirs.keys() == ours.keys() and theirs != ours
+        if foreign and await _answers(theirs):
             return
         mine = {PORTS_ANNOTATION: json.dumps(ours), OWNER_ANNOTATION: self._owner}
         try:

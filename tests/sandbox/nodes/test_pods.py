@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.nodes.api import CONFIG_MAPS, PODS, SECRETS, Object
+from sandbox.nodes.api import CONFIG_MAPS, EVENTS, PODS, SECRETS, Object
 from sandbox.postgres import PostgresServer, Template
 from sandbox.processes import free_port
 from tests.sandbox.nodes.conftest import Cluster
@@ -143,6 +143,23 @@ async def test_init_containers_run_first_and_a_command_that_is_not_there_is_a_st
     ended = state(pod["status"])["terminated"]
     assert (ended["reason"], ended["exitCode"]) == ("StartError", 128)
     assert "no-such-program" in ended["message"]
+
+
+async def test_a_failing_liveness_probe_restarts_a_container_that_was_ready(cluster: Cluster) -> None:
+    answering = {"httpGet": {"path": "/", "port": 8080}}
+    probes = {
+        "startupProbe": answering,
+        "readinessProbe": answering,
+        "livenessProbe": {"exec": {"command": ["true"]}, "failureThreshold": 1, "periodSeconds": 1},
+    }
+    container = {"image": "coredns:1", "ports": [{"containerPort": 8080}], **probes}
+    await cluster.pod("sick", container, restartPolicy="Always")
+    pod = await cluster.pod_when("sick", lambda status: (status.get("containerStatuses") or [{}])[0].get("lastState"))
+    status = pod["status"]["containerStatuses"][0]
+    assert status["lastState"]["terminated"]["exitCode"] == 143
+    events = await cluster.api.list(EVENTS, cluster.namespace)
+    said = {item["message"] for item in events.items if item["reason"] == "Unhealthy"}
+    assert said == {"Liveness probe failed: the sandbox's nodes do not exec into containers"}
 
 
 async def test_deletion_is_sigterm_then_removal(cluster: Cluster) -> None:

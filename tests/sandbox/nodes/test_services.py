@@ -7,10 +7,10 @@ import httpx2
 import websockets
 from websockets.asyncio.server import ServerConnection, serve
 
-from sandbox.nodes.api import INGRESS_CLASSES, INGRESSES, PODS, Object
+from sandbox.nodes.api import INGRESS_CLASSES, INGRESSES, PODS, SERVICES, Object
 from sandbox.nodes.ingress_rules import PREFIX
 from sandbox.processes import free_port
-from tests.sandbox.nodes.conftest import Cluster
+from tests.sandbox.nodes.conftest import NODE_NAMES, Cluster
 
 COREDNS = "602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/coredns:v1"
 NGINX_CLASS = {
@@ -44,6 +44,40 @@ async def test_a_service_leads_to_a_ready_pod_and_refuses_without_one(cluster: C
         cluster.processes.faults({})
         await cluster.pod_when("web", is_ready)
         await cluster.until(lambda: _status(http, f"http://127.0.0.1:{port}/"), lambda status: status == 200)
+
+
+async def test_a_service_announced_by_a_dead_agent_is_taken_over_on_its_port(cluster: Cluster) -> None:
+    port = free_port()
+    await _announced_service(cluster, "orphan", port)
+    await cluster.until(lambda: _owner(cluster, "orphan"), lambda owner: owner == NODE_NAMES[0])
+    assert await cluster.service_port("orphan", 80) == port
+
+
+async def test_a_service_announced_by_an_agent_that_answers_is_left_alone(cluster: Cluster) -> None:
+    asked = asyncio.Event()
+
+    async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        asked.set()
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        await _announced_service(cluster, "others", port)
+        await asyncio.wait_for(asked.wait(), 10)
+        assert await _owner(cluster, "others") == "another-node"
+        assert await cluster.service_port("others", 80) == port
+
+
+async def _announced_service(cluster: Cluster, name: str, port: int) -> None:
+    """A Service as another agent would have left it."""
+    annotations = {"sandbox.podium/ports": json.dumps({"80": port}), "sandbox.podium/ports-owner": "another-node"}
+    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "annotations": annotations}}
+    await cluster.api.create(SERVICES, body | {"spec": {"ports": [{"port": 80}]}}, cluster.namespace)
+
+
+async def _owner(cluster: Cluster, name: str) -> str:
+    service = await cluster.api.get(SERVICES, name, cluster.namespace)
+    return str(service["metadata"]["annotations"]["sandbox.podium/ports-owner"])
 
 
 async def test_a_container_reaches_a_service_by_its_name_even_one_created_later(cluster: Cluster) -> None:
