@@ -131,7 +131,8 @@ class PodWorker:
         taken = {str(port): local for port, local in self._ports.items()}
         if taken != before:
             body = {"metadata": {"uid": self.uid, "annotations": {PORTS_ANNOTATION: json.dumps(taken)}}}
-            await self._patch(body, None)
+            while not await self._patch(body, None):
+                await asyncio.sleep(REPORT_RETRY)
 
     async def _lay_out_volumes(self) -> None:
         metadata = self.pod["metadata"]
@@ -161,18 +162,18 @@ class PodWorker:
             return
         if await self._patch({"metadata": {"uid": self.uid}, "status": status}, "status"):
             self._reported = self._reported | status
+        else:
+            asyncio.get_running_loop().call_later(REPORT_RETRY, self._changed.set)
 
     async def _patch(self, body: Object, subresource: str | None) -> bool:
-        """Patches the object while it is there. False when it was not, or not yet, possible."""
+        """Patches the object, if it is still there. False when that must be tried again."""
         metadata = self.pod["metadata"]
         try:
             await self.node.client.patch(PODS, metadata["name"], body, metadata["namespace"], subresource)
         except ApiError as error:
-            if error.status in {404, 409}:
+            if error.status not in {404, 409}:  # gone, or another Pod of the same name
+                log.warning("patching pod %s: %s", metadata["name"], error)
                 return False
-            log.warning("patching pod %s: %s", metadata["name"], error)
-            asyncio.get_running_loop().call_later(REPORT_RETRY, self._changed.set)
-            return False
         return True
 
     async def _remove(self) -> None:

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,33 @@ class Processes:
     """A cluster's directory and the processes that make it."""
 
     directory: Path
-    api: subprocess.Popen[bytes]
-    agent: subprocess.Popen[bytes]
+    port: int  # the API server's
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)  # the API server, then the agent
 
     @property
     def kubeconfig(self) -> Path:
         return self.directory / "admin.kubeconfig"
 
+    def start_api(self) -> None:
+        """Starts the API server, which answers when this returns."""
+        api = spawn(
+            [
+                sys.executable,
+                "-m",
+                "sandbox.kubernetes",
+                *("--dir", str(self.directory), "--port", str(self.port), "--cluster", "c"),
+                *("--account", "123456789012", "--region", "us-west-2", "--aws-endpoint", "http://127.0.0.1:1"),
+                *("--speed", "max", "--parent-pipe"),
+            ],
+            log=self.directory / "api.log",
+            env=ENVIRONMENT,
+        )
+        self.running.insert(0, api)
+        wait_until_listening(self.port, api)
+
     def start_agent(self) -> None:
         """Starts the agent; the tests wait for what it does."""
-        self.agent = spawn(
+        agent = spawn(
             [
                 sys.executable,
                 "-m",
@@ -48,6 +65,15 @@ class Processes:
             log=self.directory / "agent.log",
             env=ENVIRONMENT,
         )
+        self.running.append(agent)
+
+    def kill(self, index: int) -> None:
+        """SIGKILL to the API server (0) or the agent (1)."""
+        process = self.running.pop(index)
+        process.kill()
+        process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
 
     def faults(self, rules: dict[str, str]) -> None:
         """The agent's faults from now on."""
@@ -56,27 +82,14 @@ class Processes:
 
 @pytest.fixture(scope="session")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    directory = tmp_path_factory.mktemp("cluster")
-    port = free_port()
-    api = spawn(
-        [
-            sys.executable,
-            "-m",
-            "sandbox.kubernetes",
-            *("--dir", str(directory), "--port", str(port), "--cluster", "c", "--account", "123456789012"),
-            *("--region", "us-west-2", "--aws-endpoint", "http://127.0.0.1:1", "--speed", "max", "--parent-pipe"),
-        ],
-        log=directory / "api.log",
-        env=ENVIRONMENT,
-    )
+    started = Processes(tmp_path_factory.mktemp("cluster"), free_port())
     try:
-        wait_until_listening(port, api)
-        started = Processes(directory, api, api)
+        started.start_api()
         started.start_agent()
         yield started
-        stop(started.agent)
     finally:
-        stop(api)
+        for process in reversed(started.running):
+            stop(process)
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 import base64
 import os
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,8 @@ from sandbox.processes import free_port
 from tests.sandbox.nodes.conftest import Cluster
 
 SHELL = "postgres:16"  # an image with a shell
+FLAG = {"volumeMounts": [{"name": "flag", "mountPath": "/flag"}]}
+FLAGS = {"volumes": [{"name": "flag", "emptyDir": {}}]}
 
 
 def shell(script: str, **more: object) -> Object:
@@ -174,11 +175,8 @@ async def test_a_killed_agent_takes_its_containers_along_and_its_successor_start
     await cluster.pod("lasting", shell("echo $BASHPID; exec sleep 600"), restartPolicy="Always")
     await cluster.until(lambda: cluster.log("lasting"), lambda answer: answer[0] == 200 and answer[1] != "")
     child = int((await cluster.log("lasting"))[1])
-    os.kill(cluster.processes.agent.pid, signal.SIGKILL)
-    cluster.processes.agent.wait()
+    cluster.processes.kill(1)
     await cluster.until(lambda: _exists(child), lambda exists: not exists)
-    assert cluster.processes.agent.stdin is not None
-    cluster.processes.agent.stdin.close()
     cluster.processes.start_agent()
 
     def restarted(status: Object) -> bool:
@@ -187,6 +185,18 @@ async def test_a_killed_agent_takes_its_containers_along_and_its_successor_start
 
     await cluster.pod_when("lasting", restarted)
     assert (await cluster.log("lasting", previous="true"))[1] == f"{child}\n"
+
+
+async def test_pods_run_on_while_the_api_server_is_away_and_its_successor_is_followed(cluster: Cluster) -> None:
+    await cluster.pod("before", shell("echo up; until test -e /flag/gone; do sleep 0.05; done", **FLAG), **FLAGS)
+    await cluster.until(lambda: cluster.log("before"), lambda answer: answer == (200, "up\n"))
+    directory = cluster.processes.directory / "nodes" / "pods"
+    cluster.processes.kill(0)
+    next(directory.glob("*/*/volumes/flag")).joinpath("gone").touch()
+    cluster.processes.start_api()
+    await cluster.pod_when("before", lambda status: status.get("phase") == "Succeeded")
+    await cluster.pod("after", shell("echo up"))
+    await cluster.pod_when("after", lambda status: status.get("phase") == "Succeeded")
 
 
 async def _exists(pid: int) -> bool:
