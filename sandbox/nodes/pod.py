@@ -131,8 +131,7 @@ class PodWorker:
         taken = {str(port): local for port, local in self._ports.items()}
         if taken != before:
             body = {"metadata": {"uid": self.uid, "annotations": {PORTS_ANNOTATION: json.dumps(taken)}}}
-            while not await self._patch(body, None):
-                await asyncio.sleep(REPORT_RETRY)
+            await self._patch(body, None)
 
     async def _lay_out_volumes(self) -> None:
         metadata = self.pod["metadata"]
@@ -160,21 +159,22 @@ class PodWorker:
         status = pod_status(self.pod, self._addresses(), records[0], records[1], self._reported)
         if status == {name: self._reported.get(name) for name in status}:
             return
-        if await self._patch({"metadata": {"uid": self.uid}, "status": status}, "status"):
-            self._reported = self._reported | status
-        else:
-            asyncio.get_running_loop().call_later(REPORT_RETRY, self._changed.set)
+        await self._patch({"metadata": {"uid": self.uid}, "status": status}, "status")
+        self._reported = self._reported | status
 
-    async def _patch(self, body: Object, subresource: str | None) -> bool:
-        """Patches the object, if it is still there. False when that must be tried again."""
+    async def _patch(self, body: Object, subresource: str | None) -> None:
+        """Patches the object if it is still there, however long the API server is away."""
         metadata = self.pod["metadata"]
-        try:
-            await self.node.client.patch(PODS, metadata["name"], body, metadata["namespace"], subresource)
-        except ApiError as error:
-            if error.status not in {404, 409}:  # gone, or another Pod of the same name
+        while True:
+            try:
+                await self.node.client.patch(PODS, metadata["name"], body, metadata["namespace"], subresource)
+            except ApiError as error:
+                if error.status in {404, 409}:  # gone, or another Pod of the same name
+                    return
                 log.warning("patching pod %s: %s", metadata["name"], error)
-                return False
-        return True
+                await asyncio.sleep(REPORT_RETRY)
+            else:
+                return
 
     async def _remove(self) -> None:
         """What a kubelet does last: the final status, then the object, then its files."""
