@@ -14,6 +14,7 @@ from sandbox.aws.credentials import own_credentials
 from sandbox.processes import free_port, spawn, wait_until_listening
 from steps.clients.aws import Aws, AwsTarget, permissions
 from steps.names import Owner
+from tests.steps_aws.building import Built, build_network
 
 REGION = "us-west-2"
 _numbers = itertools.count(1)
@@ -26,15 +27,21 @@ class Cloud:
     url: str
     access_key: str
     secret_key: str
+    control: httpx2.Client
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
-        answer = httpx2.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=30)
+        answer = self.control.request(method, f"/_sandbox/{path}", json=body)
         answer.raise_for_status()
         return answer.json()
 
     def fault(self, **rule: Any) -> None:
         """E.g. match="ec2:CreateVpc", kind="lost"."""
         self._call("POST", "faults", rule)
+
+    def quotas(self, **values: float) -> None:
+        """Quotas by code, with - written as _; there is plenty of the others."""
+        given = {code.replace("_", "-"): value for code, value in values.items()}
+        self.settings(quotas=dict.fromkeys(PLENTY, 1000.0) | given)
 
     def settings(self, **values: Any) -> None:
         self._call("PUT", "settings", values)
@@ -67,11 +74,14 @@ def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     try:
         wait_until_listening(port, process, 30)
         keys = own_credentials(home)
-        cloud = Cloud(f"http://127.0.0.1:{port}", keys.access_key, keys.secret_key)
-        yield cloud
-        asked = {f"{one['service']}:{one['operation']}" for one in cloud.calls()}
-        unlisted = {one for one in asked if not one.startswith("sts:")} - permissions.calls()
-        assert not unlisted, f"calls that steps/clients/aws/permissions.py does not list: {unlisted}"
+        url = f"http://127.0.0.1:{port}"
+        with httpx2.Client(base_url=url, timeout=30) as control:
+            cloud = Cloud(url, keys.access_key, keys.secret_key, control)
+            cloud.reset()
+            yield cloud
+            asked = {f"{one['service']}:{one['operation']}" for one in cloud.calls()}
+            unlisted = {one for one in asked if not one.startswith("sts:")} - permissions.calls()
+            assert not unlisted, f"calls that steps/clients/aws/permissions.py does not list: {unlisted}"
     finally:
         assert process.stdin is not None
         process.stdin.close()
@@ -95,7 +105,6 @@ def environment(running_cloud: Cloud) -> Iterator[Cloud]:
 
 @pytest.fixture
 def cloud(environment: Cloud) -> Iterator[Cloud]:
-    environment.reset()
     yield environment
     environment.reset()
 
@@ -110,6 +119,12 @@ def shared_aws(environment: Cloud) -> Iterator[Aws]:
 @pytest.fixture
 def aws(shared_aws: Aws, cloud: Cloud) -> Aws:
     return shared_aws
+
+
+@pytest.fixture(scope="session")
+def built(environment: Cloud, shared_aws: Aws) -> Built:
+    """A network, for the tests of what stands in one."""
+    return build_network(shared_aws, Owner("built-conductor", "operation"))
 
 
 @pytest.fixture

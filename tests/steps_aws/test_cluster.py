@@ -7,34 +7,33 @@ from steps.clients.aws import Aws
 from steps.errors import Code, PodiumError, TransientError
 from steps.names import Owner
 from steps.waiting import Pending
-from tests.steps_aws.building import build_network, settled
+from tests.steps_aws.building import Built, settled
 from tests.steps_aws.conftest import Cloud
 
 VERSION = "1.33"
 ANYWHERE = ["0.0.0.0/0"]
 
 
-def ensure(aws: Aws, owner: Owner) -> str:
-    built = build_network(aws, owner)
+def ensure(aws: Aws, owner: Owner, built: Built) -> str:
     role = identity.ensure_cluster_role(aws, owner)
     return cluster.ensure_cluster(aws, owner, VERSION, role, [*built.public, *built.private], ANYWHERE)
 
 
-def ensure_nodes(aws: Aws, owner: Owner, name: str) -> str:
-    built = build_network(aws, owner)
-    nat = egress.ensure_nat_gateway(aws, owner, built.public[0], egress.ensure_address(aws, owner))
+def ensure_nodes(aws: Aws, owner: Owner, built: Built) -> str:
+    network_owner = Owner("built-conductor", "operation")
+    nat = egress.ensure_nat_gateway(aws, network_owner, built.public[0], egress.ensure_address(aws, network_owner))
     settled(egress.await_nat_gateway, aws, nat)
-    egress.ensure_private_routes(aws, owner, built.vpc_id, nat, built.private)
+    egress.ensure_private_routes(aws, network_owner, built.vpc_id, nat, built.private)
     role = identity.ensure_node_role(aws, owner)
-    return nodes.ensure_node_group(aws, owner, name, "default", role, built.private, "t3.medium", 2, 20)
+    return nodes.ensure_node_group(aws, owner, owner.names.cluster, "default", role, built.private, "t3.medium", 2, 20)
 
 
 @pytest.fixture(scope="module")
-def active(environment: Cloud, shared_aws: Aws) -> Owner:
+def active(environment: Cloud, shared_aws: Aws, built: Built) -> Owner:
     """An installation whose control plane is up."""
-    environment.reset()
+
     owner = Owner("shared-conductor", "operation")
-    settled(cluster.await_cluster, shared_aws, ensure(shared_aws, owner))
+    settled(cluster.await_cluster, shared_aws, ensure(shared_aws, owner, built))
     return owner
 
 
@@ -62,9 +61,9 @@ def test_a_persons_role_of_that_name_is_name_taken(aws: Aws, owner: Owner) -> No
     assert aws.iam.role(owner.names.cluster_role) is not None
 
 
-def test_the_control_plane_is_made_once_and_says_how_to_reach_it(aws: Aws, owner: Owner) -> None:
-    name = ensure(aws, owner)
-    assert ensure(aws, owner) == name
+def test_the_control_plane_is_made_once_and_says_how_to_reach_it(aws: Aws, owner: Owner, built: Built) -> None:
+    name = ensure(aws, owner, built)
+    assert ensure(aws, owner, built) == name
     found = settled(cluster.await_cluster, aws, name)
     assert found["cluster_name"] == name
     assert found["cluster_endpoint"].startswith("https://")
@@ -74,14 +73,13 @@ def test_the_control_plane_is_made_once_and_says_how_to_reach_it(aws: Aws, owner
     assert existing.look_up_cluster(aws, name) == found
 
 
-def test_a_lost_answer_leaves_one_control_plane(aws: Aws, owner: Owner, cloud: Cloud) -> None:
+def test_a_lost_answer_leaves_one_control_plane(aws: Aws, owner: Owner, built: Built, cloud: Cloud) -> None:
     cloud.fault(match="eks:CreateCluster", kind="lost")
-    name = ensure(aws, owner)
+    name = ensure(aws, owner, built)
     assert settled(cluster.await_cluster, aws, name)["cluster_name"] == name
 
 
-def test_a_cluster_without_our_tag_is_name_taken(aws: Aws, owner: Owner) -> None:
-    built = build_network(aws, owner)
+def test_a_cluster_without_our_tag_is_name_taken(aws: Aws, owner: Owner, built: Built) -> None:
     role = identity.ensure_cluster_role(aws, owner)
     aws.eks.make_cluster(
         owner.names.cluster,
@@ -93,15 +91,14 @@ def test_a_cluster_without_our_tag_is_name_taken(aws: Aws, owner: Owner) -> None
         tags={"team": "somebody"},
     )
     with pytest.raises(PodiumError) as caught:
-        ensure(aws, owner)
+        ensure(aws, owner, built)
     assert caught.value.code is Code.NAME_TAKEN
     assert f"the EKS cluster {owner.names.cluster}" in caught.value.message
     cluster.delete_cluster(aws, owner)
     assert aws.eks.cluster(owner.names.cluster) is not None
 
 
-def test_a_cluster_being_made_is_pending_and_deleted_when_that_is_over(aws: Aws, owner: Owner) -> None:
-    built = build_network(aws, owner)
+def test_a_cluster_being_made_is_pending_and_deleted_when_that_is_over(aws: Aws, owner: Owner, built: Built) -> None:
     aws.eks.make_cluster(
         owner.names.cluster,
         version=VERSION,
@@ -139,36 +136,35 @@ def test_addons_are_made_once_with_their_configuration(aws: Aws, active: Owner, 
 
 @pytest.mark.parametrize("lost", [False, True])
 def test_a_node_group_is_made_once_replaced_after_deletion_and_deleted(
-    aws: Aws, active: Owner, cloud: Cloud, lost: bool
+    aws: Aws, active: Owner, built: Built, cloud: Cloud, lost: bool
 ) -> None:
     name = active.names.cluster
     if lost:
         cloud.fault(match="eks:(Create|Delete)Nodegroup", kind="lost", times=2)
-    assert ensure_nodes(aws, active, name) == "default"
-    assert ensure_nodes(aws, active, name) == "default"
+    assert ensure_nodes(aws, active, built) == "default"
+    assert ensure_nodes(aws, active, built) == "default"
     assert settled(nodes.await_node_group, aws, name, "default") == {"nodes": 2}
     for _ in range(2):
         nodes.delete_node_group(aws, active, "default")
         assert settled(nodes.await_node_group_deleted, aws, active, "default") is True
 
 
-def test_a_role_that_eks_does_not_know_yet_is_waited_for(aws: Aws, owner: Owner, cloud: Cloud) -> None:
+def test_a_role_that_eks_does_not_know_yet_is_waited_for(aws: Aws, owner: Owner, built: Built, cloud: Cloud) -> None:
     cloud.fault(match="eks:CreateCluster", kind="error", code="InvalidParameterException")
-    assert ensure(aws, owner) == owner.names.cluster
+    assert ensure(aws, owner, built) == owner.names.cluster
 
 
-def test_a_refusal_that_has_nothing_to_do_with_a_young_role_is_reported(aws: Aws, owner: Owner) -> None:
-    built = build_network(aws, owner)
+def test_a_refusal_that_has_nothing_to_do_with_a_young_role_is_reported(aws: Aws, owner: Owner, built: Built) -> None:
     with pytest.raises(PodiumError) as caught:
         cluster.ensure_cluster(aws, owner, VERSION, "arn:aws:iam::123456789012:role/none", built.private, ANYWHERE)
     assert caught.value.code is Code.AWS_INVALID_REQUEST
 
 
-def test_a_cluster_is_deleted_and_deleting_again_is_fine(aws: Aws, owner: Owner) -> None:
-    settled(cluster.await_cluster, aws, ensure(aws, owner))
+def test_a_cluster_is_deleted_and_deleting_again_is_fine(aws: Aws, owner: Owner, built: Built) -> None:
+    settled(cluster.await_cluster, aws, ensure(aws, owner, built))
     cluster.delete_cluster(aws, owner)
     with pytest.raises(TransientError):
-        ensure(aws, owner)
+        ensure(aws, owner, built)
     assert settled(cluster.await_cluster_deleted, aws, owner) is True
     addons.delete_addons(aws, owner)
     nodes.delete_node_group(aws, owner, "default")
@@ -179,11 +175,13 @@ def test_a_cluster_is_deleted_and_deleting_again_is_fine(aws: Aws, owner: Owner)
     assert aws.iam.role(owner.names.cluster_role) is None
 
 
-def test_a_cluster_made_anew_in_the_same_operation_gets_a_token_of_its_own(aws: Aws, owner: Owner) -> None:
-    settled(cluster.await_cluster, aws, ensure(aws, owner))
+def test_a_cluster_made_anew_in_the_same_operation_gets_a_token_of_its_own(
+    aws: Aws, owner: Owner, built: Built
+) -> None:
+    settled(cluster.await_cluster, aws, ensure(aws, owner, built))
     cluster.delete_cluster(aws, owner)
     settled(cluster.await_cluster_deleted, aws, owner)
-    assert settled(cluster.await_cluster, aws, ensure(aws, owner))["cluster_name"] == owner.names.cluster
+    assert settled(cluster.await_cluster, aws, ensure(aws, owner, built))["cluster_name"] == owner.names.cluster
 
 
 def test_waiting_for_a_cluster_that_is_gone_is_an_error(aws: Aws) -> None:

@@ -7,22 +7,22 @@ from steps.clients.aws import Aws
 from steps.errors import Code, PodiumError
 from steps.names import Owner
 from steps.secret_store import SecretStore
-from tests.steps_aws.building import build_network, settled
+from steps.waiting import Pending
+from tests.steps_aws.building import Built, settled
 from tests.steps_aws.conftest import Cloud
 
 
-def ensure(aws: Aws, owner: Owner) -> tuple[str, str]:
+def ensure(aws: Aws, owner: Owner, built: Built) -> tuple[str, str]:
     """Instance and security group."""
-    built = build_network(aws, owner)
     group = database.ensure_subnet_group(aws, owner, built.private)
     firewall = database.ensure_security_group(aws, owner, built.vpc_id)
     instance = database.ensure_instance(aws, owner, "16", "db.t4g.micro", 20, 1, group, firewall)
     return instance, firewall
 
 
-def test_the_instance_is_made_once_and_its_password_is_with_rds(aws: Aws, owner: Owner) -> None:
-    made = ensure(aws, owner)
-    assert ensure(aws, owner) == made
+def test_the_instance_is_made_once_and_its_password_is_with_rds(aws: Aws, owner: Owner, built: Built) -> None:
+    made = ensure(aws, owner, built)
+    assert ensure(aws, owner, built) == made
     found = settled(database.await_instance, aws, made[0])
     assert found["db_host"]
     assert found["db_port"] > 0
@@ -36,16 +36,33 @@ def test_the_instance_is_made_once_and_its_password_is_with_rds(aws: Aws, owner:
         database.delete_security_group(aws, owner)
 
 
+def test_an_instance_being_made_is_pending_and_deleted_when_that_is_over(aws: Aws, owner: Owner, built: Built) -> None:
+    group = database.ensure_subnet_group(aws, owner, built.private)
+    aws.rds.make_instance(
+        owner.names.db_instance,
+        engine_version="16",
+        instance_class="db.t4g.micro",
+        storage_gib=20,
+        backup_days=1,
+        username="postgres",
+        subnet_group=group,
+        security_group_id=database.ensure_security_group(aws, owner, built.vpc_id),
+        tags=owner.tags("db-instance"),
+    )
+    assert isinstance(database.await_instance(aws, owner.names.db_instance), Pending)
+    database.delete_instance(aws, owner)
+    assert settled(database.await_instance_deleted, aws, owner) is True
+
+
 @pytest.mark.parametrize("call", ["rds:CreateDBSubnetGroup", "ec2:CreateSecurityGroup", "rds:CreateDBInstance"])
-def test_a_lost_answer_leaves_exactly_one(aws: Aws, owner: Owner, cloud: Cloud, call: str) -> None:
+def test_a_lost_answer_leaves_exactly_one(aws: Aws, owner: Owner, built: Built, cloud: Cloud, call: str) -> None:
     cloud.fault(match=call, kind="lost")
-    instance, firewall = ensure(aws, owner)
+    instance, firewall = ensure(aws, owner, built)
     assert [group.id for group in aws.groups.named(owner.names.db_security_group)] == [firewall]
     assert aws.rds.instance(instance) is not None
 
 
-def test_the_clusters_group_may_come_in_once(aws: Aws, owner: Owner, cloud: Cloud) -> None:
-    built = build_network(aws, owner)
+def test_the_clusters_group_may_come_in_once(aws: Aws, owner: Owner, built: Built, cloud: Cloud) -> None:
     firewall = database.ensure_security_group(aws, owner, built.vpc_id)
     source = aws.groups.make("cluster", built.vpc_id, "stands for the cluster's", {"Name": "cluster"}) or ""
     cloud.fault(match="ec2:AuthorizeSecurityGroupIngress", kind="lost")
@@ -56,8 +73,7 @@ def test_the_clusters_group_may_come_in_once(aws: Aws, owner: Owner, cloud: Clou
     assert aws.groups.named("cluster", built.vpc_id) == []
 
 
-def test_a_persons_security_group_is_name_taken_and_not_deleted(aws: Aws, owner: Owner) -> None:
-    built = build_network(aws, owner)
+def test_a_persons_security_group_is_name_taken_and_not_deleted(aws: Aws, owner: Owner, built: Built) -> None:
     aws.groups.make(owner.names.db_security_group, built.vpc_id, "a person's", {"team": "x"})
     with pytest.raises(PodiumError) as caught:
         database.ensure_security_group(aws, owner, built.vpc_id)
@@ -66,8 +82,7 @@ def test_a_persons_security_group_is_name_taken_and_not_deleted(aws: Aws, owner:
     assert aws.groups.named(owner.names.db_security_group, built.vpc_id)
 
 
-def test_a_persons_subnet_group_and_instance_are_name_taken(aws: Aws, owner: Owner) -> None:
-    built = build_network(aws, owner)
+def test_a_persons_subnet_group_and_instance_are_name_taken(aws: Aws, owner: Owner, built: Built) -> None:
     aws.rds.make_subnet_group(owner.names.db_subnet_group, "a person's", built.private, {})
     with pytest.raises(PodiumError) as caught:
         database.ensure_subnet_group(aws, owner, built.private)

@@ -43,7 +43,8 @@ def test_a_good_account_yields_facts_and_nothing_is_created(aws: Aws, owner: Own
 def test_all_problems_are_reported_at_once(aws: Aws, owner: Owner, cloud: Cloud) -> None:
     aws.iam.make_role(owner.names.node_role, "ec2.amazonaws.com", "a person's", {})
     aws.ecr.make_repository(owner.names.app_repository, {})
-    cloud.settings(quotas={"L-F678F1CE": 0.0, "L-0263D0A3": 0.0}, denied_actions=["eks:CreateCluster"])
+    cloud.quotas(L_F678F1CE=0, L_0263D0A3=0)
+    cloud.settings(denied_actions=["eks:CreateCluster"])
     wanted = Wanted(
         kubernetes_version="1.11",
         instance_type="t9.enormous",
@@ -75,7 +76,7 @@ def test_missing_credentials_are_a_preflight_problem(
 
 
 def test_the_nodes_vcpus_are_compared_with_the_quota(aws: Aws, owner: Owner, cloud: Cloud) -> None:
-    cloud.settings(quotas={"L-1216C47A": 3.0})
+    cloud.quotas(L_1216C47A=3)
     problems = problems_of(aws, owner, Wanted(node_count=2))
     assert by_field(problems) == {"nodes.instance_type": "AWS_QUOTA_EXCEEDED"}
     assert "4 more are needed" in problems[0]["message"]
@@ -98,12 +99,8 @@ def test_the_guides_version_is_the_default_while_eks_offers_it(aws: Aws, owner: 
         assert offered[found["kubernetes_version"]].default
 
 
-@pytest.fixture
-def built(aws: Aws, owner: Owner) -> Built:
-    return build_network(aws, owner)
-
-
-def test_an_existing_network_is_checked_in_all_its_parts(aws: Aws, owner: Owner, built: Built) -> None:
+def test_an_existing_network_is_checked_in_all_its_parts(aws: Aws, owner: Owner) -> None:
+    built = build_network(aws, owner)
     wanted = Wanted(
         existing_vpc_id=built.vpc_id,
         existing_public_subnet_ids=("subnet-0123456789abcdef0",),
@@ -122,8 +119,8 @@ def test_a_cluster_that_is_not_there_is_a_problem(aws: Aws, owner: Owner) -> Non
     assert by_field(problems)["cluster.existing_name"] == "INVALID_SPEC"
 
 
-def test_what_the_installation_has_made_already_is_no_problem(
-    aws: Aws, owner: Owner, built: Built, cloud: Cloud
-) -> None:
-    cloud.settings(quotas={"L-F678F1CE": 1.0, "L-A4707A72": 1.0})
+def test_what_the_installation_has_made_already_is_no_problem(aws: Aws, built: Built, cloud: Cloud) -> None:
+    owner = Owner("built-conductor", "operation")
+    assert aws.network.vpc(built.vpc_id) is not None
+    cloud.quotas(L_F678F1CE=1, L_A4707A72=1)
     assert preflight.check(aws, owner, Wanted())["zones"]
