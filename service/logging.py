@@ -42,7 +42,7 @@ def _redacted(key: str, value: Any) -> Any:
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Processor: hides the values of keys that look secret, and secrets inside text; drops uvicorn's coloured copies."""
+    """Processor: hides values of keys that look secret and secrets inside text; drops uvicorn's coloured copies."""
     return {key: _redacted(key, value) for key, value in event.items() if key != "color_message"}
 
 

@@ -11,20 +11,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import structlog
-import uvicorn
-from fastapi import FastAPI
 
 from service import logging as logs
-from service.app import create_app, end_streams
-from service.ports import Runtime
 from service.settings import Address, Settings, SettingsError, load
+
+if TYPE_CHECKING:
+    from service.ports import Runtime
 
 DATABASE_PATIENCE = 15.0
 """Seconds to wait at start-up for a database that is still starting itself."""
-GRACE = 5
-"""Seconds that open requests get at a stop."""
 
 _log = structlog.stdlib.get_logger("podium.server")
 
@@ -35,18 +33,6 @@ class _Failure(Exception):
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
         self.code = code
-
-
-class _Server(uvicorn.Server):
-    """Ends event streams first, so that a stop is not held up by them."""
-
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
-        super().__init__(config)
-        self._app = app
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        end_streams(self._app)
-        await super().shutdown(sockets)
 
 
 def serve(*, with_parent: bool = False) -> int:
@@ -69,14 +55,9 @@ def _run(settings: Settings) -> None:
     with _listen(settings.address) as listener:
         runtime = _launch(settings)
         logs.adopt_library_loggers()
-        app = create_app(runtime, settings)
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE
-        )
-        _log.info("listening", url=settings.url, host=settings.address.host, port=settings.address.port)
-        server = _Server(config, app)
-        server.run(sockets=[listener])
-        if not server.started:
+        from service.asgi import run  # noqa: PLC0415 - only a service whose database answers needs it
+
+        if not run(runtime, settings, listener):
             runtime.stop()
             raise _Failure(1, "The server could not start; see the log above.")
 
@@ -97,7 +78,7 @@ def _listen(address: Address) -> socket.socket:
     return listener
 
 
-def _launch(settings: Settings) -> Runtime:
+def _launch(settings: Settings) -> "Runtime":
     """Launches the engine, again and again while the database does not answer, up to the deadline."""
     from workflows.errors import DatabaseUnavailable  # noqa: PLC0415 - the engine is heavy; errors above come first
     from workflows.runtime import RuntimeSettings, launch  # noqa: PLC0415
@@ -108,8 +89,8 @@ def _launch(settings: Settings) -> Runtime:
 
 
 def until_reachable(
-    launch: Callable[[], Runtime], unavailable: type[Exception], url: str, patience: float = DATABASE_PATIENCE
-) -> Runtime:
+    launch: "Callable[[], Runtime]", unavailable: type[Exception], url: str, patience: float = DATABASE_PATIENCE
+) -> "Runtime":
     """`launch()`, tried again for `patience` seconds while it raises `unavailable`."""
     deadline = time.monotonic() + patience
     while True:

@@ -109,7 +109,11 @@ class Site:
         return pages.render("login.html", 401, target=target, problem="That is not this service's API key.")
 
     async def sign_out(self, request: Request) -> Response:
-        session, form = self._session(request), await forms.fields(request)
+        session = self._session(request)
+        try:
+            form = await forms.fields(request)
+        except forms.BadForm:
+            return pages.render("message.html", 400, **_BAD_FORM)
         response = RedirectResponse("/login", 303, headers=pages.HEADERS)
         if session is not None and self._sessions.csrf_valid(session, form.get("csrf", "")):
             response.delete_cookie(self._sessions.cookie, httponly=True, samesite="strict", secure=self._secure)

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -11,6 +12,18 @@ from tests.service.world import KEY, Story, make_tables, runtime_on
 from workflows.runtime import Runtime
 
 URL = "http://127.0.0.1:8400"
+
+
+@pytest.fixture(autouse=True)
+def _logged_by_pytest() -> Iterator[None]:
+    """Through stdlib's loggers, which pytest captures; structlog alone prints to stdout."""
+    structlog.configure(
+        processors=[structlog.stdlib.add_log_level, structlog.stdlib.render_to_log_kwargs],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
