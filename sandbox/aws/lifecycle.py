@@ -5,11 +5,13 @@ Cluster.status; Amazon RDS User Guide, "Viewing Amazon RDS DB instance status"; 
 The table is plain data and is kept across restarts; what ends a change is looked up by kind and action.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+log = logging.getLogger(__name__)
 Action = Literal["create", "update", "delete"]
 UNSEEN_GRACE = 0.3  # seconds after which a change of no duration ends although nobody has looked at it
 
@@ -67,7 +69,16 @@ class Lifecycle:
         """End every change that is over. Call with the one lock held."""
         now = time.time()
         for place, change in list(self.changes.items()):
-            if change.over(now) and self.endings[change.kind, change.action](change):
+            if change.over(now) and self._ended(change):
                 if self.changes.get(place) is change:
                     del self.changes[place]
                 self.on_change()
+
+    def _ended(self, change: Change) -> bool:
+        """One thing that breaks must not stop the others: it is logged and tried again in a second."""
+        try:
+            return self.endings[change.kind, change.action](change)
+        except Exception:
+            log.exception("%s %s", change.action, change.key)
+            change.due = time.time() + 1
+            return False

@@ -37,20 +37,27 @@ class Moto:
         self._port = port
         self._app: Callable[[dict[str, Any], Any], Any] | None = None
         self._loaded = threading.Event()
+        self._thread: threading.Thread | None = None
 
-    def load(self, install: Callable[[], None], region: str) -> threading.Thread:
+    def load(self, install: Callable[[], None], region: str) -> None:
         """Import moto, run `install` (our subclasses, then saved state), warm up for `region`; in a thread."""
 
         def work() -> None:
+            gc.disable()  # megabytes of JSON are coming that all stay
             try:
                 self._import(install)
             finally:
                 self._loaded.set()
+                gc.enable()
             self._warm_up(region)
 
-        thread = threading.Thread(target=work, name="moto-load", daemon=True)
-        thread.start()
-        return thread
+        self._thread = threading.Thread(target=work, name="moto-load", daemon=True)
+        self._thread.start()
+
+    def settled(self) -> None:
+        """Return when loading and warming up are over, well or not."""
+        if self._thread is not None:
+            self._thread.join()
 
     def wait(self) -> None:
         """Return when moto is loaded; raises RuntimeError when loading failed (the log says why)."""

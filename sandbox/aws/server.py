@@ -3,7 +3,7 @@
 import logging
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -15,6 +15,9 @@ from sandbox.aws.credentials import Credentials, own_credentials
 from sandbox.aws.front import Front, Ticker
 from sandbox.aws.moto_app import Moto
 from sandbox.aws.snapshot import Snapshots
+
+if TYPE_CHECKING:
+    from sandbox.aws.extensions import Extensions
 
 REGION = "us-west-2"
 
@@ -38,7 +41,8 @@ class Server:
         self.cloud.lifecycle.on_change = self._snapshots.mark
         self._control = Control(self.cloud, self._snapshots.mark)
         self._front = Front(self.cloud, self._moto, self._snapshots, self._handlers(), self._control)
-        self._ticker = Ticker(self.cloud, self._front.stopping)
+        self._with_clusters = with_clusters
+        self._extensions: Extensions | None = None
         self._http: BaseWSGIServer = make_server(
             "127.0.0.1", port, self._front, threaded=True, request_handler=_Requests
         )
@@ -53,7 +57,10 @@ class Server:
         self._front.stopping.set()
         self._http.shutdown()
         self._http.server_close()
+        self._moto.settled()
         self._snapshots.stop()
+        if self._extensions is not None:
+            self._extensions.close()
         self.cloud.workers.shutdown(wait=False, cancel_futures=True)
 
     def _handlers(self) -> dict[str, Any]:
@@ -68,14 +75,18 @@ class Server:
 
     def _install(self) -> None:
         """After moto's import, before its first use: our subclasses, then the saved state."""
-        from sandbox.aws import extensions  # noqa: PLC0415
+        from sandbox.aws.extensions import Extensions  # noqa: PLC0415
 
-        extensions.install(self.cloud)
-        restored = self._snapshots.restore()
-        if restored is not None:
-            self._restore(restored)
+        with self.cloud.lock:
+            extensions = Extensions(self.cloud, self._control, REGION, self._with_clusters)
+            self._extensions = extensions
+            restored = self._snapshots.restore()
+            if restored is not None:
+                self._restore(restored)
+            self._front.handlers.update(extensions.handlers())
+            extensions.resume()
         self._snapshots.start()
-        self._ticker.start()
+        Ticker(self.cloud, self._front.stopping, extensions.tick).start()
 
     def _own_state(self) -> dict[str, Any]:
         cloud = self.cloud
@@ -84,6 +95,7 @@ class Server:
             "changes": cloud.lifecycle.changes,
             "tokens": cloud.tokens,
             "credentials": cloud.credentials.states,
+            "clusters": self._extensions.eks.store.clusters if self._extensions is not None else {},
         }
 
     def _restore(self, own: dict[str, Any]) -> None:
@@ -91,3 +103,5 @@ class Server:
         self.cloud.lifecycle.changes = own["changes"]
         self.cloud.tokens = own["tokens"]
         self.cloud.credentials.states = own["credentials"]
+        if self._extensions is not None:
+            self._extensions.eks.store.clusters.update(own["clusters"])

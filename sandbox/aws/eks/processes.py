@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from sandbox.aws.background import PATIENCE, Background, Key
 from sandbox.aws.cloud import Cloud
 from sandbox.aws.credentials import INTERNAL_KEY
 from sandbox.aws.eks.kubernetes_api import KubernetesApi, merged
@@ -23,8 +25,6 @@ from sandbox.processes import free_port, spawn, stop
 log = logging.getLogger(__name__)
 REPOSITORY = Path(__file__).resolve().parents[3]
 APP_PYTHON = REPOSITORY / ".venv" / "dbos-app" / "bin" / "python"
-PATIENCE = 1.0  # seconds between attempts
-Key = tuple[str, ...]
 
 
 @dataclass
@@ -36,22 +36,13 @@ class _Running:
     started: float = field(default_factory=time.monotonic)
 
 
-@dataclass
-class _Background:
-    """Work in a worker thread."""
-
-    work: Callable[[], Any]
-    future: Future[Any]
-    started: float = field(default_factory=time.monotonic)
-
-
 class Processes:
     """`Machines` made of processes. What may take long runs in the cloud's workers; results are looked at later."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._running: dict[Key, _Running] = {}
-        self._background: dict[Key, _Background] = {}
+        self._background = Background(cloud.workers)
         self._kubeconfigs: dict[str, Path] = {}
 
     def directory(self, cluster: Cluster) -> Path:
@@ -59,8 +50,7 @@ class Processes:
         return self._cloud.home / "clusters" / "-".join(cluster.key)
 
     def start_api(self, cluster: Cluster) -> None:
-        for key in [key for key in self._background if key[1:4] == cluster.key]:
-            self._forget(key)  # of an earlier cluster of that name
+        self._background.forget(lambda key: key[1:4] == cluster.key)  # of an earlier cluster of that name
         cluster.port = free_port(cluster.port)
         folder = self.directory(cluster)
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,18 +80,17 @@ class Processes:
                 stop(ended.process)
             shutil.rmtree(self.directory(cluster), ignore_errors=True)
 
-        self._begin(("api-gone", *cluster.key), remove)
+        self._background.begin(("api-gone", *cluster.key), remove)
 
     def api_gone(self, cluster: Cluster) -> bool:
         key = ("api-gone", *cluster.key)
         if key not in self._background:
             self.delete_api(cluster)
-        return self._done(key)
+        return self._background.done(key)
 
     def start_nodes(self, cluster: Cluster, group: Nodegroup) -> None:
         key = ("nodes", *cluster.key, group.wire["nodegroupName"])
-        self._forget(("ready", *key[1:]))
-        self._forget(("gone", *key[1:]))
+        self._background.forget(lambda old: old[0] in ("ready", "gone") and old[1:] == key[1:])
         old = self._running.pop(key, None)
         if old is not None:
             stop(old.process)
@@ -117,13 +106,13 @@ class Processes:
         wanted = {name for name, _ in group.nodes}
         key = ("ready", *cluster.key, group.wire["nodegroupName"])
         if key not in self._background:
-            self._begin(key, lambda: wanted <= self._api(cluster).ready_nodes())
-        return self._done(key)
+            self._background.begin(key, lambda: wanted <= self._api(cluster).ready_nodes())
+        return self._background.done(key)
 
     def delete_nodes(self, cluster: Cluster, group: Nodegroup) -> None:
         name = group.wire["nodegroupName"]
         agent = self._running.pop(("nodes", *cluster.key, name), None)
-        self._forget(("ready", *cluster.key, name))
+        self._background.forget(lambda old: old == ("ready", *cluster.key, name))
 
         def remove() -> None:
             if agent is not None:
@@ -131,32 +120,40 @@ class Processes:
             for node, _ in group.nodes:
                 self._api(cluster).delete_node(node)
 
-        self._begin(("gone", *cluster.key, name), remove)
+        self._background.begin(("gone", *cluster.key, name), remove)
 
     def nodes_gone(self, cluster: Cluster, group: Nodegroup) -> bool:
         key = ("gone", *cluster.key, group.wire["nodegroupName"])
         if key not in self._background:  # this process has started anew while nodes were going
             self.delete_nodes(cluster, group)
-        return self._done(key)
+        return self._background.done(key)
 
     def install_addon(self, cluster: Cluster, name: str, version: str, configuration: str) -> None:
         from sandbox.kubernetes import addons  # noqa: PLC0415 - only a cluster needs it
 
-        folder = self.directory(cluster)
-        self._begin(("addon", *cluster.key, name), lambda: addons.install(folder, name, version, configuration))
+        folder, values = self.directory(cluster), yaml.safe_load(configuration or "{}")
+        state = {"installed": False}
+
+        def work() -> bool:
+            if not state["installed"]:
+                addons.install(folder, name, version, values)
+                state["installed"] = True
+            return addons.ready(folder, name)
+
+        self._background.begin(("addon", *cluster.key, name), work)
 
     def remove_addon(self, cluster: Cluster, name: str) -> None:
         from sandbox.kubernetes import addons  # noqa: PLC0415
 
         folder = self.directory(cluster)
-        self._begin(("addon-gone", *cluster.key, name), lambda: addons.remove(folder, name))
+        self._background.begin(("addon-gone", *cluster.key, name), lambda: addons.remove(folder, name))
 
     def addon_ready(self, cluster: Cluster, name: str) -> bool:
         key = ("addon", *cluster.key, name)
         if key not in self._background:  # this process has started anew while it was being installed
             addon = cluster.addons[name]
             self.install_addon(cluster, name, addon["addonVersion"], addon.get("configurationValues", ""))
-        return self._done(key)
+        return self._background.done(key)
 
     def watch(self) -> None:
         """Start again what ended by itself, each at most once a second."""
@@ -189,26 +186,6 @@ class Processes:
 
     def _api(self, cluster: Cluster) -> KubernetesApi:
         return KubernetesApi(self.directory(cluster) / "admin.kubeconfig")
-
-    def _begin(self, key: Key, work: Callable[[], Any]) -> None:
-        self._background[key] = _Background(work, self._cloud.workers.submit(work))
-
-    def _forget(self, key: Key) -> None:
-        self._background.pop(key, None)
-
-    def _done(self, key: Key) -> bool:
-        """Whether the work in the background has succeeded; work that failed or said False is done again."""
-        background = self._background[key]
-        if not background.future.done():
-            return False
-        problem = background.future.exception()
-        if problem is None and background.future.result() is not False:
-            return True
-        if time.monotonic() > background.started + (PATIENCE if problem else 0):
-            if problem is not None:
-                log.warning("%s: %r, trying again", key, problem)
-            self._begin(key, background.work)
-        return False
 
     def _write_kubeconfig(self) -> None:
         write_private(self._cloud.home / "kubeconfig", merged(self._kubeconfigs).encode())

@@ -1,7 +1,7 @@
 """The RDS backend of the sandbox: subnet groups, what can be ordered, and how it is put into moto.
 
-Gaps: moto overwrites a subnet group of the same name, loses one that is modified, lets one that is in use be deleted and
-does not ask for two zones (Amazon RDS API Reference, CreateDBSubnetGroup, DeleteDBSubnetGroup); it has no
+Gaps: moto overwrites a subnet group of the same name, loses one that is modified, lets one that is in use be deleted
+and does not ask for two zones (Amazon RDS API Reference, CreateDBSubnetGroup, DeleteDBSubnetGroup); it has no
 DescribeDBEngineVersions, and orderable options for Aurora only.
 """
 
@@ -62,15 +62,23 @@ def install(lifecycle: Lifecycle, servers: DatabaseServers) -> None:
     moto_rds.DBInstance.endpoint = property(lambda instance: getattr(instance, "sandbox_endpoint", None))
     RDSResponse.describe_db_engine_versions = _describe_engine_versions
     for action in ("create", "update", "delete"):
-        lifecycle.on_end(KIND, action, _ended)  # type: ignore[arg-type]
+        lifecycle.on_end(KIND, action, _ended)
 
 
-def resume() -> None:
-    """After a restart: the servers' ports may have changed."""
-    for _, _, backend in moto_rds.rds_backends.iter_backends():
-        for instance in backend.databases.values():
-            if getattr(instance, "sandbox_endpoint", None):
-                backend.show_endpoint(instance)
+def resume(servers: DatabaseServers) -> None:
+    """After a restart: instances being made are made on, ports may have changed, servers of no instance are freed."""
+    found = [
+        (backend, instance)
+        for _, _, backend in list(moto_rds.rds_backends.iter_backends())
+        for instance in backend.databases.values()
+        if instance.engine == "postgres"
+    ]
+    servers.keep_only({instance.db_instance_arn for _, instance in found})
+    for backend, instance in found:
+        if instance.status == "creating":
+            backend.provision(instance)
+        elif getattr(instance, "sandbox_endpoint", None):
+            backend.show_endpoint(instance)
 
 
 def _ended(change: Change) -> bool:

@@ -42,8 +42,7 @@ class Instances(SandboxBackend, RDSBackend):
         instance.status = "creating"
         instance.dbi_resource_id = "db-" + secrets.token_hex(13).upper()
         self._attach(instance)
-        password = master_password(instance)
-        self.servers.provision(instance.db_instance_arn, instance.master_username, password, instance.db_name)
+        self.provision(instance)
         self.cloud.lifecycle.begin(KIND, self._key(instance), "create", self.cloud.clock.create(KIND))
         return instance
 
@@ -107,6 +106,11 @@ class Instances(SandboxBackend, RDSBackend):
         instance.status = "available"
         self.show_endpoint(instance)
         return True
+
+    def provision(self, instance: Any) -> None:
+        """Give the instance its server, master user and first database."""
+        password = master_password(instance)
+        self.servers.provision(instance.db_instance_arn, instance.master_username, password, instance.db_name)
 
     def show_endpoint(self, instance: Any) -> None:
         host, port = self.servers.address(instance.db_instance_arn)

@@ -6,12 +6,11 @@ needs SET on a role to make objects in its name: grants that fail on RDS for tha
 """
 
 import logging
-from collections.abc import Callable
-from concurrent.futures import Future
 
 import psycopg
 from psycopg import sql
 
+from sandbox.aws.background import Background
 from sandbox.aws.cloud import Cloud
 from sandbox.aws.rds.slots import Slot, Slots
 from sandbox.certificates import self_signed
@@ -27,9 +26,8 @@ class DatabaseServers:
 
     def __init__(self, cloud: Cloud) -> None:
         self._slots = Slots(cloud.home)
-        self._workers = cloud.workers
+        self._background = Background(cloud.workers)
         self._servers: dict[int, PostgresServer] = {}
-        self._work: dict[int, Future[None]] = {}
         self._front = TlsFront(*self_signed(cloud.home / "aws" / "rds" / "tls", "sandbox-rds"))
 
     def start(self) -> None:
@@ -37,11 +35,13 @@ class DatabaseServers:
         self._slots.keep_ports()
         for slot in self._slots.all:
             if slot.owner is not None or slot.number == 0:
-                self._then(slot, lambda slot=slot: self._open(slot))  # type: ignore[misc]
+                self._background.begin((slot.number,), lambda slot=slot: self._open(slot))  # type: ignore[misc]
 
     def provision(self, owner: str, master: str, password: str, database: str | None) -> None:
-        """Give `owner` a server with a master user and, if named, a first database."""
-        slot = next((slot for slot in self._slots.all if slot.owner is None), None) or self._slots.add()
+        """Give `owner` a server with a master user and, if named, a first database; what is there already is kept."""
+        owned = [slot for slot in self._slots.all if slot.owner == owner]
+        free = [slot for slot in self._slots.all if slot.owner is None]
+        slot = next(iter(owned + free), None) or self._slots.add()
         slot.owner = owner
         self._slots.save()
 
@@ -49,12 +49,11 @@ class DatabaseServers:
             self._open(slot)
             _make_master(self._servers[slot.number], master, password, database)
 
-        self._then(slot, work)
+        self._background.begin((slot.number,), work)
 
     def ready(self, owner: str) -> bool:
-        """Whether the last thing asked for is done; raises what went wrong."""
-        work = self._work.get(self._slot(owner).number)
-        return work is None or (work.done() and work.result() is None)
+        """Whether the last thing asked for is done."""
+        return self._background.done((self._slot(owner).number,))
 
     def address(self, owner: str) -> tuple[str, int]:
         """Host and port of the instance's endpoint."""
@@ -63,27 +62,25 @@ class DatabaseServers:
     def set_password(self, owner: str, master: str, password: str) -> None:
         """Change the master user's password, as RDS does when it rotates the secret."""
         slot = self._slot(owner)
-        statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(master), sql.Literal(password))
-        self._then(slot, lambda: _execute(self._servers[slot.number], [statement]))
+        self._background.begin((slot.number,), lambda: _set_password(self._servers[slot.number], master, password))
 
     def release(self, owner: str) -> None:
-        """Delete the instance's databases; the first slot gets a fresh server that waits again."""
+        """Delete the instance's databases and roles. The first server stays up and waits again, others end."""
         slot = self._slot(owner)
         slot.owner = None
         self._slots.save()
+        waits = slot.number == 0
+        self._background.begin((slot.number,), lambda: self._empty(slot) if waits else self._remove(slot))
 
-        def work() -> None:
-            self._servers.pop(slot.number, self._slots.server(slot)).wipe()
-            self._front.unlisten(slot.front)
-            if slot.number == 0:
-                self._open(slot)
-
-        self._then(slot, work)
+    def keep_only(self, owners: set[str]) -> None:
+        """Release the servers of instances that are no more."""
+        for slot in self._slots.all:
+            if slot.owner is not None and slot.owner not in owners:
+                self.release(slot.owner)
 
     def close(self) -> None:
         """Stop all servers; their data stays."""
-        for work in self._work.values():
-            work.exception()
+        self._background.join()
         for server in self._servers.values():
             server.stop()
         self._front.close()
@@ -95,41 +92,59 @@ class DatabaseServers:
             self._front.listen(slot.front, slot.port)
             self._servers[slot.number] = server
 
-    def _then(self, slot: Slot, work: Callable[[], None]) -> None:
-        """Do `work` in the background, after what this slot is still busy with."""
-        before = self._work.get(slot.number)
+    def _empty(self, slot: Slot) -> None:
+        """Make the server as good as new, or new where that fails."""
+        try:
+            _drop_everything(self._servers[slot.number])
+        except psycopg.Error:
+            log.exception("the databases of slot %s cannot be dropped: making a new server", slot.number)
+            self._remove(slot)
+            self._open(slot)
 
-        def in_order() -> None:
-            if before is not None:
-                before.exception()
-            try:
-                work()
-            except Exception:
-                log.exception("the server of slot %s", slot.number)
-                raise
-
-        self._work[slot.number] = self._workers.submit(in_order)
+    def _remove(self, slot: Slot) -> None:
+        self._servers.pop(slot.number, self._slots.server(slot)).wipe()
+        self._front.unlisten(slot.front)
 
     def _slot(self, owner: str) -> Slot:
         return next(slot for slot in self._slots.all if slot.owner == owner)
 
 
 def _make_master(server: PostgresServer, master: str, password: str, database: str | None) -> None:
+    """The master user and the first database, unless they are there (the process may have ended half-way)."""
     user = sql.Identifier(master)
     roles = sql.SQL(", ").join(map(sql.Identifier, RDS_SUPERUSER_ROLES))
-    statements: list[sql.Composable] = [
-        sql.SQL("CREATE ROLE rds_superuser NOLOGIN"),
-        sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(roles),
-        sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {}").format(user, sql.Literal(password)),
-        sql.SQL("GRANT rds_superuser TO {}").format(user),
-        sql.SQL("ALTER DATABASE postgres OWNER TO {}").format(user),
-    ]
-    if database and database != "postgres":
-        statements.append(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), user))
-    _execute(server, statements)
-
-
-def _execute(server: PostgresServer, statements: list[sql.Composed] | list[sql.Composable]) -> None:
     with psycopg.connect(server.url(), autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement)
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (master,)).fetchone():
+            statements: list[sql.SQL | sql.Composed] = [
+                sql.SQL("BEGIN"),
+                sql.SQL("CREATE ROLE rds_superuser NOLOGIN"),
+                sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(roles),
+                sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {}").format(user, sql.Literal(password)),
+                sql.SQL("GRANT rds_superuser TO {}").format(user),
+                sql.SQL("ALTER DATABASE postgres OWNER TO {}").format(user),
+                sql.SQL("COMMIT"),
+            ]
+            for statement in statements:
+                connection.execute(statement)
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone()
+        if database and not known:
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), user))
+
+
+def _set_password(server: PostgresServer, master: str, password: str) -> None:
+    statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(master), sql.Literal(password))
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _drop_everything(server: PostgresServer) -> None:
+    """Drop every database and role that is not PostgreSQL's or ours, and make `postgres` anew."""
+    with psycopg.connect(server.url("template1"), autocommit=True) as connection:
+        databases = connection.execute("SELECT datname FROM pg_database WHERE NOT datistemplate").fetchall()
+        for (name,) in databases:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        roles = connection.execute("SELECT rolname FROM pg_roles WHERE oid >= 16384").fetchall()
+        for statement in ("DROP OWNED BY {} CASCADE", "DROP ROLE {}"):
+            for (name,) in roles:
+                connection.execute(sql.SQL(statement).format(sql.Identifier(name)))  # type: ignore[arg-type]
+        connection.execute("CREATE DATABASE postgres TEMPLATE template0 STRATEGY file_copy")

@@ -1,15 +1,14 @@
-"""Where the PostgreSQL servers behind RDS instances live: HOME/aws/rds/<number>, ports and superuser password.
+"""Where the PostgreSQL servers behind RDS instances live: HOME/aws/rds/<number>, and their ports.
 
 Slot 0 is started with the sandbox and waits for the first instance; its superuser URL is SANDBOX_POSTGRES_URL. This
 module imports little, as the supervisor needs that URL before the AWS process has loaded.
 """
 
-import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sandbox.files import read_json, write_json
-from sandbox.postgres import PostgresServer
+from sandbox.postgres import PostgresServer, Template
 from sandbox.processes import free_port
 
 
@@ -20,7 +19,6 @@ class Slot:
     number: int
     port: int
     front: int
-    password: str
     owner: str | None = None
 
 
@@ -29,6 +27,7 @@ class Slots:
 
     def __init__(self, home: Path) -> None:
         self._folder = home / "aws" / "rds"
+        self._template = Template(home)
         self._path = self._folder / "slots.json"
         self.all = [Slot(**stored) for stored in read_json(self._path, [])]
         if not self.all:
@@ -36,7 +35,7 @@ class Slots:
 
     def add(self) -> Slot:
         """A new slot with ports that are free now."""
-        slot = Slot(len(self.all), free_port(), free_port(), secrets.token_urlsafe(18))
+        slot = Slot(len(self.all), free_port(), free_port())
         self.all.append(slot)
         self.save()
         return slot
@@ -45,7 +44,7 @@ class Slots:
         write_json(self._path, [asdict(slot) for slot in self.all])
 
     def server(self, slot: Slot) -> PostgresServer:
-        return PostgresServer(self._folder / str(slot.number), slot.port, slot.password)
+        return PostgresServer(self._folder / str(slot.number), slot.port, self._template)
 
     def keep_ports(self) -> None:
         """Give slots whose ports have been taken by others meanwhile new ones. Call while none of them runs."""
