@@ -145,8 +145,7 @@ def _ensure_subnet(
         made = aws.network.make_subnet(vpc_id, cidr, zone, tags)
         if made is None:
             _check_range(owner, aws.network.subnets(vpc_id), cidr)
-        look = lambda: _own_subnet(owner, aws.network.subnets(vpc_id), resource)  # noqa: E731
-        subnet = until_seen(look, f"the subnet {cidr}")
+        subnet = until_seen(lambda: _own_subnet(owner, aws.network.subnets(vpc_id), resource), f"the subnet {cidr}")
     if kind == "public" and not subnet.public_ips:
         aws.network.give_public_ips(subnet.id)
     return subnet.id

@@ -92,7 +92,6 @@ def test_a_dropped_connection_is_tried_again(aws: Aws, owner: Owner, cloud: Clou
 
 def test_nobody_listening_is_transient(environment: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("steps.clients.aws.session.ATTEMPTS", 1)
     with pytest.raises(TransientError) as caught:
-        Aws(AwsTarget(REGION)).account_id()
+        Aws(AwsTarget(REGION), attempts=1).account_id()
     assert caught.value.code is Code.AWS_UNAVAILABLE

@@ -3,12 +3,12 @@
 import pytest
 
 from steps import egress, network
-from steps.clients.aws import Aws
+from steps.clients.aws import Aws, AwsTarget
 from steps.errors import Code, PodiumError, TransientError
 from steps.names import Owner
 from steps.waiting import Pending
 from tests.steps_aws.building import CIDR, PRIVATE, PUBLIC, ZONES, build_network, settled
-from tests.steps_aws.conftest import Cloud
+from tests.steps_aws.conftest import REGION, Cloud
 
 
 def test_a_network_ensured_twice_is_made_once(aws: Aws, owner: Owner) -> None:
@@ -32,9 +32,7 @@ def test_subnets_carry_what_kubernetes_looks_for(aws: Aws, owner: Owner) -> None
     assert aws.network.has_dns(built.vpc_id)
 
 
-@pytest.mark.parametrize(
-    "call", ["CreateVpc", "CreateInternetGateway", "CreateSubnet", "CreateRouteTable", "AttachInternetGateway"]
-)
+@pytest.mark.parametrize("call", ["CreateVpc", "CreateInternetGateway", "CreateSubnet"])
 def test_a_lost_answer_leaves_exactly_one(aws: Aws, owner: Owner, cloud: Cloud, call: str) -> None:
     cloud.fault(match=f"ec2:{call}", kind="lost")
     built = build_network(aws, owner)
@@ -42,6 +40,44 @@ def test_a_lost_answer_leaves_exactly_one(aws: Aws, owner: Owner, cloud: Cloud, 
     assert [gateway.id for gateway in aws.network.gateways(owner.tags("internet-gateway"))] == [built.gateway_id]
     assert len(aws.network.subnets(built.vpc_id)) == 4
     assert len(aws.network.route_tables(built.vpc_id, owner.tags("routes-public"))) == 1
+
+
+CHANGES = (
+    "CreateVpc",
+    "ModifyVpcAttribute",
+    "CreateInternetGateway",
+    "AttachInternetGateway",
+    "CreateSubnet",
+    "ModifySubnetAttribute",
+    "CreateRouteTable",
+    "CreateRoute",
+    "AssociateRouteTable",
+    "AllocateAddress",
+    "CreateNatGateway",
+)
+
+
+@pytest.mark.parametrize("call", CHANGES)
+def test_a_crash_after_any_change_leaves_exactly_one_of_each(cloud: Cloud, owner: Owner, call: str) -> None:
+    aws = Aws(AwsTarget(REGION), attempts=1)
+    cloud.fault(match=f"ec2:{call}$", kind="lost")
+    with pytest.raises(TransientError):
+        build_all(aws, owner)
+    vpc_id = build_all(aws, owner)
+    assert [vpc.id for vpc in aws.network.vpcs(owner.tags("vpc"))] == [vpc_id]
+    assert len(aws.network.gateways(owner.tags("internet-gateway"))) == 1
+    assert len(aws.network.subnets(vpc_id)) == 4
+    assert len(aws.network.route_tables(vpc_id)) == 3  # ours, and the VPC's own
+    assert len(aws.nat.addresses(owner.tags("nat-address"))) == 1
+    assert len(aws.nat.gateways(owner.tags("nat"))) == 1
+    aws.close()
+
+
+def build_all(aws: Aws, owner: Owner) -> str:
+    built = build_network(aws, owner)
+    nat = egress.ensure_nat_gateway(aws, owner, built.public[0], egress.ensure_address(aws, owner))
+    egress.ensure_private_routes(aws, owner, built.vpc_id, nat, built.private)
+    return built.vpc_id
 
 
 def test_of_two_own_vpcs_the_used_one_stays(aws: Aws, owner: Owner) -> None:

@@ -12,16 +12,16 @@ from steps.clients.aws.iam import Iam
 from steps.clients.aws.rds import Rds
 from steps.clients.aws.secretsmanager import SecretsManager
 from steps.clients.aws.servicequotas import ServiceQuotas
-from steps.clients.aws.session import AwsTarget, Connection
+from steps.clients.aws.session import ATTEMPTS, AwsTarget, Connection
 from steps.clients.aws.sts import Identity, Sts
 
 
 class Aws:
-    """One AWS account and region. Thread-safe; `close` it when done."""
+    """One AWS account and region. Thread-safe; `close` it when done. `attempts`: tries per call within botocore."""
 
-    def __init__(self, target: AwsTarget) -> None:
+    def __init__(self, target: AwsTarget, attempts: int = ATTEMPTS) -> None:
         self.target = target
-        self.connection = Connection(target)
+        self.connection = Connection(target, attempts)
         self._identity: Identity | None = None
         self.sts = Sts(self.connection)
         self.network = Network(self.connection)

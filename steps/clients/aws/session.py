@@ -45,9 +45,10 @@ class _RoleProvider:
 
     METHOD = "podium-assume-role"
 
-    def __init__(self, target: AwsTarget, role_arn: str) -> None:
+    def __init__(self, target: AwsTarget, role_arn: str, attempts: int) -> None:
         self._target = target
         self._role_arn = role_arn
+        self._attempts = attempts
 
     def load(self) -> DeferredRefreshableCredentials:
         """Assume the role with the environment's credentials; asks AWS only when the credentials are first used."""
@@ -58,7 +59,9 @@ class _RoleProvider:
         region = self._target.region
 
         def client(service: str, **options: Any) -> Any:
-            return source.create_client(service, **(options | {"region_name": region, "config": _config()}))
+            return source.create_client(
+                service, **(options | {"region_name": region, "config": _config(self._attempts)})
+            )
 
         arguments = {"RoleSessionName": SESSION_NAME}
         if self._target.external_id:
@@ -73,9 +76,9 @@ def _plain_session() -> botocore.session.Session:
     return session
 
 
-def _config() -> Config:
+def _config(attempts: int) -> Config:
     return Config(
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         user_agent_extra=USER_AGENT,
@@ -85,8 +88,9 @@ def _config() -> Config:
 class Connection:
     """The clients of one target by service name. Thread-safe."""
 
-    def __init__(self, target: AwsTarget) -> None:
+    def __init__(self, target: AwsTarget, attempts: int = ATTEMPTS) -> None:
         self.target = target
+        self._attempts = attempts
         self._lock = threading.RLock()
         self._session: botocore.session.Session | None = None
         self._clients: dict[str, Any] = {}
@@ -98,7 +102,7 @@ class Connection:
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = self._opened().create_client(
-                    service, region_name=self.target.region, config=_config()
+                    service, region_name=self.target.region, config=_config(self._attempts)
                 )
             return self._clients[service]
 
@@ -125,6 +129,6 @@ class Connection:
         if self._session is None:
             self._session = _plain_session()
             if self.target.role_arn:
-                provider: Any = _RoleProvider(self.target, self.target.role_arn)
+                provider: Any = _RoleProvider(self.target, self.target.role_arn, self._attempts)
                 self._session.register_component("credential_provider", CredentialResolver([provider]))
         return self._session
