@@ -71,8 +71,9 @@ class Template:
                 self._initdb(password)
         shutil.copytree(self.data, data)
         user = system_user()
-        for path in (data, *data.rglob("*")) if user is not None else ():
-            shutil.chown(path, user)
+        if user is not None:
+            for path in (data, *data.rglob("*")):
+                shutil.chown(path, user)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -90,7 +91,15 @@ class Template:
         secret.write_text(password)
         if user is not None:
             shutil.chown(secret, user)
-        options = ["--encoding=UTF8", "--locale=C", "--no-sync", "--wal-segsize=1", "-U", SUPERUSER, "--auth=scram-sha-256"]
+        options = [
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+            "--wal-segsize=1",
+            "-U",
+            SUPERUSER,
+            "--auth=scram-sha-256",
+        ]
         command = [str(programs() / "initdb"), "-D", str(self.data), *options, f"--pwfile={secret}"]
         try:
             subprocess.run(command, check=True, capture_output=True, cwd=self.directory, user=user)
@@ -131,6 +140,9 @@ class PostgresServer:
         if self._process is not None:
             stop(self._process)
             self._process = None
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def wipe(self) -> None:
         """Stop and delete every database; `start` then begins with an empty server on the same port."""

@@ -75,22 +75,31 @@ def stop(process: subprocess.Popen[bytes], timeout: float = 10.0) -> int:
         return process.wait()
 
 
-def free_port(preferred: int | None = None) -> int:
+def free_port(preferred: int | None = None, patience: float = 0.0) -> int:
     """`preferred` if nobody listens on 127.0.0.1 at that port, else a port the kernel picks.
 
+    `patience`: seconds to wait for `preferred`, whose last owner may be on its way out.
     SO_REUSEADDR lets a port whose last owner has just ended be taken again; a listening owner still makes bind fail.
     """
-    for port in (preferred, 0):
-        if port is None:
-            continue
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise OSError("no free port on 127.0.0.1")
+    deadline = time.monotonic() + patience
+    while preferred is not None:
+        if _bindable(preferred):
+            return preferred
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(0.05)
+    return _bindable(0)
+
+
+def _bindable(port: int) -> int:
+    """The port (for 0: one the kernel picks), or 0 when it cannot be had."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+        return int(probe.getsockname()[1])
 
 
 def wait_until_listening(port: int, process: subprocess.Popen[bytes] | None = None, timeout: float = 15.0) -> None:

@@ -25,11 +25,13 @@ from sandbox.aws.rds.servers import DatabaseServers
 class Extensions:
     """Call once per process, before moto's first backend is made."""
 
-    def __init__(self, cloud: Cloud, control: Control, region: str, with_clusters: bool) -> None:
+    def __init__(
+        self, cloud: Cloud, control: Control, databases: DatabaseServers, *, region: str, with_clusters: bool
+    ) -> None:
         self._cloud = cloud
         self._region = region
         self.eks = Eks(cloud, Processes(cloud) if with_clusters else NoMachines(cloud.home))
-        self.databases = DatabaseServers(cloud)
+        self._databases = databases
         SandboxBackend.cloud = cloud
         # moto looks for an access key in every partition, and makes an IAM of 4 MB of managed policies in each.
         moto.iam.models.PARTITION_NAMES = ["aws"]
@@ -37,7 +39,7 @@ class Extensions:
         elb.install(cloud.lifecycle)
         ecr.install()
         kms.install()
-        rds.install(cloud.lifecycle, self.databases)
+        rds.install(cloud.lifecycle, databases)
         operations.install(self.eks)
         tagging.install(self.eks.store)
         control.add("GET", "/clusters/([^/]+)/access", self._cluster_access)
@@ -49,8 +51,7 @@ class Extensions:
 
     def resume(self) -> None:
         """Start what runs behind the state, saved or new."""
-        self.databases.start()
-        rds.resume(self.databases)
+        rds.resume(self._databases)
         for cluster in self.eks.store.clusters.values():
             self.eks.machines.start_api(cluster)
             if "endpoint" in cluster.wire:
@@ -65,9 +66,8 @@ class Extensions:
         self.eks.machines.watch()
 
     def close(self) -> None:
-        """Stop every process behind EKS and RDS; their state stays."""
+        """Stop every process behind EKS; their state stays."""
         self.eks.machines.close()
-        self.databases.close()
 
     def _cluster_access(self, query: Query, body: Any, path: re.Match[str]) -> Any:
         account, region = query.get("account", ACCOUNT), query.get("region", self._region)

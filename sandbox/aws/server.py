@@ -14,6 +14,7 @@ from sandbox.aws.control import Control
 from sandbox.aws.credentials import Credentials, own_credentials
 from sandbox.aws.front import Front, Ticker
 from sandbox.aws.moto_app import Moto
+from sandbox.aws.rds.servers import DatabaseServers
 from sandbox.aws.snapshot import Snapshots
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Server:
         self._control = Control(self.cloud, self._snapshots.mark)
         self._front = Front(self.cloud, self._moto, self._snapshots, self._handlers(), self._control)
         self._with_clusters = with_clusters
+        self._databases = DatabaseServers(self.cloud)
         self._extensions: Extensions | None = None
         self._http: BaseWSGIServer = make_server(
             "127.0.0.1", port, self._front, threaded=True, request_handler=_Requests
@@ -50,6 +52,7 @@ class Server:
 
     def start(self) -> None:
         self._thread.start()
+        self._databases.start()
         self._moto.load(self._install, REGION)
 
     def stop(self) -> None:
@@ -61,6 +64,7 @@ class Server:
         self._snapshots.stop()
         if self._extensions is not None:
             self._extensions.close()
+        self._databases.close()
         self.cloud.workers.shutdown(wait=False, cancel_futures=True)
 
     def _handlers(self) -> dict[str, Any]:
@@ -78,7 +82,9 @@ class Server:
         from sandbox.aws.extensions import Extensions  # noqa: PLC0415
 
         with self.cloud.lock:
-            extensions = Extensions(self.cloud, self._control, REGION, self._with_clusters)
+            extensions = Extensions(
+                self.cloud, self._control, self._databases, region=REGION, with_clusters=self._with_clusters
+            )
             self._extensions = extensions
             restored = self._snapshots.restore()
             if restored is not None:

@@ -51,7 +51,7 @@ class Processes:
 
     def start_api(self, cluster: Cluster) -> None:
         self._background.forget(lambda key: key[1:4] == cluster.key)  # of an earlier cluster of that name
-        cluster.port = free_port(cluster.port)
+        cluster.port = free_port(cluster.port, patience=3.0)
         folder = self.directory(cluster)
         folder.mkdir(parents=True, exist_ok=True)
         args = ["--dir", folder, "--port", cluster.port, "--cluster", cluster.name, "--account", cluster.account]

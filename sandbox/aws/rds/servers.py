@@ -26,13 +26,13 @@ class DatabaseServers:
 
     def __init__(self, cloud: Cloud) -> None:
         self._slots = Slots(cloud.home)
+        self._slots.keep_ports()
         self._background = Background(cloud.workers)
         self._servers: dict[int, PostgresServer] = {}
         self._front = TlsFront(*self_signed(cloud.home / "aws" / "rds" / "tls", "sandbox-rds"))
 
     def start(self) -> None:
         """Start the waiting server and those of instances."""
-        self._slots.keep_ports()
         for slot in self._slots.all:
             if slot.owner is not None or slot.number == 0:
                 self._background.begin((slot.number,), lambda slot=slot: self._open(slot))  # type: ignore[misc]
@@ -146,5 +146,5 @@ def _drop_everything(server: PostgresServer) -> None:
         roles = connection.execute("SELECT rolname FROM pg_roles WHERE oid >= 16384").fetchall()
         for statement in ("DROP OWNED BY {} CASCADE", "DROP ROLE {}"):
             for (name,) in roles:
-                connection.execute(sql.SQL(statement).format(sql.Identifier(name)))  # type: ignore[arg-type]
+                connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
         connection.execute("CREATE DATABASE postgres TEMPLATE template0 STRATEGY file_copy")

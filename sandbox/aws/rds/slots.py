@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sandbox.files import read_json, write_json
-from sandbox.postgres import PostgresServer, Template
+from sandbox.postgres import PostgresServer, Template, stop_stale_postmaster
 from sandbox.processes import free_port
 
 
@@ -49,6 +49,7 @@ class Slots:
     def keep_ports(self) -> None:
         """Give slots whose ports have been taken by others meanwhile new ones. Call while none of them runs."""
         for slot in self.all:
+            stop_stale_postmaster(self.server(slot).data)
             slot.port, slot.front = free_port(slot.port), free_port(slot.front)
         self.save()
 

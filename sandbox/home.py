@@ -1,0 +1,68 @@
+"""HOME, the folder of one sandbox: its ports, its environment file, its key, its helm.
+
+Several sandboxes run side by side, each in a folder of its own; two in one folder are refused.
+"""
+
+import fcntl
+import secrets
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandbox.files import read_json, write_json, write_private
+from sandbox.processes import free_port
+
+PATIENCE = 5.0  # seconds that the processes of a killed sandbox get to give their ports back
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class AlreadyRunningError(Exception):
+    """Another supervisor runs in this folder."""
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Hold the folder while the sandbox runs; raises AlreadyRunningError when somebody else does."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            raise AlreadyRunningError(f"a sandbox is already running in {home}") from problem
+        yield
+
+
+def ports(home: Path, names: list[str]) -> dict[str, int]:
+    """A port for each name: the one of last time where that is still free (HOME/ports.json)."""
+    path = home / "ports.json"
+    known = read_json(path, {})
+    chosen = {name: free_port(known.get(name), PATIENCE) for name in names}
+    write_json(path, chosen)
+    return chosen
+
+
+def kept_secret(home: Path, name: str) -> str:
+    """A random secret made on first use and kept in HOME/`name` (mode 0600)."""
+    path = home / name
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(24).encode())
+    return path.read_text()
+
+
+def write_environment(home: Path, values: dict[str, str]) -> Path:
+    """HOME/sandbox.env, KEY=value lines, mode 0600."""
+    path = home / "sandbox.env"
+    write_private(path, "".join(f"{key}={value}\n" for key, value in values.items()).encode())
+    return path
+
+
+def write_helm(home: Path) -> Path:
+    """HOME/bin/helm, which runs our helm stand-in with this Python."""
+    path = home / "bin" / "helm"
+    python, repository = shlex.quote(sys.executable), shlex.quote(str(REPOSITORY))
+    search = f'PYTHONPATH={repository}"${{PYTHONPATH:+:$PYTHONPATH}}"'
+    write_private(path, f'#!/bin/sh\n{search} exec {python} -m sandbox.helm "$@"\n'.encode())
+    path.chmod(0o755)
+    return path
