@@ -39,7 +39,6 @@ def create_app(runtime: Runtime, settings: Settings) -> FastAPI:
     app.state.runtime = runtime
     app.state.metrics = Metrics(runtime.ledger)
     app.state.event_watcher = events.watcher(runtime.ledger)
-    app.state.fingerprint_key = settings.key or "podium"
     app.state.site = Site(runtime.ledger, runtime.control, settings.key, secure=settings.url.startswith("https:"))
     for router in (installations.router, operations.router, events.router, health.router, docs.router):
         app.include_router(router)

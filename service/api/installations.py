@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from service.api import pages
 from service.api.auth import bearer
-from service.api.idempotency import IdempotencyKey, fingerprint
+from service.api.idempotency import IdempotencyKey, canonical_body, fingerprint
 from service.api.models import Installation, InstallationPage, Operation, Plan, ProvideRequest, RetryRequest
 from service.api.names import Engine, InstallationName
 from workflows.errors import NotFound
@@ -57,14 +57,15 @@ def create_installation(
     spec: InstallationSpec,
     engine: Engine,
     response: Response,
-    body_fingerprint: Annotated[str, Depends(fingerprint)],
+    body: Annotated[str, Depends(canonical_body)],
     idempotency_key: IdempotencyKey = None,
     validate_only: Annotated[bool, Query(description="Only validate and plan; create nothing.")] = False,
 ) -> Any:
     """Starts a durable install and answers at once. A name and a region are enough."""
     if validate_only:
         return JSONResponse(Plan.model_validate(engine.control.plan(spec)).model_dump(mode="json"))
-    created = engine.control.create(spec, idempotency_key=idempotency_key, fingerprint=body_fingerprint)
+    seen = fingerprint(body, idempotency_key) if idempotency_key is not None else ""
+    created = engine.control.create(spec, idempotency_key=idempotency_key, fingerprint=seen)
     _point_to(response, created.installation.operation)
     if created.replayed:
         response.headers["Idempotency-Replayed"] = "true"
