@@ -1,12 +1,10 @@
-"""HOME, the folder of one sandbox: its ports, its environment file, its key, its helm.
+"""HOME, the folder of one sandbox: its ports, its environment file, its secrets.
 
 Several sandboxes run side by side, each in a folder of its own; two in one folder are refused.
 """
 
 import fcntl
 import secrets
-import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +28,9 @@ def alone(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as problem:
-            raise AlreadyRunningError(f"a sandbox is already running in {home}") from problem
+            raise AlreadyRunningError(
+                f"a sandbox is running in {home} already; stop it, or use another --home"
+            ) from problem
         yield
 
 
@@ -55,14 +55,4 @@ def write_environment(home: Path, values: dict[str, str]) -> Path:
     """HOME/sandbox.env, KEY=value lines, mode 0600."""
     path = home / "sandbox.env"
     write_private(path, "".join(f"{key}={value}\n" for key, value in values.items()).encode())
-    return path
-
-
-def write_helm(home: Path) -> Path:
-    """HOME/bin/helm, which runs our helm stand-in with this Python."""
-    path = home / "bin" / "helm"
-    python, repository = shlex.quote(sys.executable), shlex.quote(str(REPOSITORY))
-    search = f'PYTHONPATH={repository}"${{PYTHONPATH:+:$PYTHONPATH}}"'
-    write_private(path, f'#!/bin/sh\n{search} exec {python} -m sandbox.helm "$@"\n'.encode())
-    path.chmod(0o755)
     return path

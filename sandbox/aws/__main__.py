@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox.aws", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="the sandbox's folder")
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
-    parser.add_argument("--speed", type=Clock.parse, default=Clock(40.0), help="factor on AWS's durations, or max")
+    parser.add_argument("--speed", type=Clock.parse, default=Clock(60.0), help="factor on AWS's durations, or max")
     parser.add_argument("--parent-pipe", action="store_true", help="end when stdin does")
     parser.add_argument("--no-clusters", action="store_true", help="EKS without API servers and nodes behind it")
     options = parser.parse_args()

@@ -40,7 +40,7 @@ class SandboxRDS(Instances):
 
     def delete_subnet_group(self, subnet_name: str) -> Any:
         name = subnet_name.lower()
-        if any(found.db_subnet_group and found.db_subnet_group.name == name for found in self.databases.values()):
+        if any((found.db_subnet_group_name or "").lower() == name for found in self.databases.values()):
             message = (
                 f"Cannot delete the subnet group '{name}' because at least one database instance is still using it."
             )

@@ -135,8 +135,8 @@ class Instances(SandboxBackend, RDSBackend):
                 raise RDSClientError("InvalidParameterCombination", message + detail)
 
     def _attach(self, instance: Any) -> None:
-        if instance.db_subnet_group is not None:
-            subnet = instance.db_subnet_group._subnets[0]
+        if instance.db_subnet_group_name:
+            subnet = self.subnet_groups[instance.db_subnet_group_name]._subnets[0]
             instance.availability_zone = subnet.availability_zone
             interfaces.attach(
                 ec2_of(self.account_id, self.region_name),
