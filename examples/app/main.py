@@ -8,6 +8,7 @@ Environment:
     DBOS_SYSTEM_DATABASE_URL  PostgreSQL URL of the system database (required).
     DBOS_CONDUCTOR_URL        WebSocket URL of Conductor, e.g. ws://conductor.dbos.svc.cluster.local:8090/.
     DBOS_CONDUCTOR_KEY        Conductor API key; empty or unset: run without Conductor.
+    DBOS_APP_NAME             the name under which Conductor knows the application (default dbos-app).
     STEP_SECONDS              how long each of the three steps takes, in seconds (default 5, as in the guide).
     HOST, PORT                where to listen (default 0.0.0.0:8080).
 """
@@ -22,7 +23,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID, error
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-APP_NAME = "dbos-app"
+APP_NAME = os.environ.get("DBOS_APP_NAME") or "dbos-app"
 APP_VERSION = "0.1.0"
 STEPS_EVENT = "steps_event"
 TASK_QUEUE = "taskQueue"

@@ -9,7 +9,10 @@ import datetime
 import ipaddress
 import json
 import ssl
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,19 @@ def certificate(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
     return built.public_bytes(serialization.Encoding.PEM)
 
 
+class Cut(str):
+    """A body of which the last bytes never come: the connection ends before them."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tells what went wrong, unless it is only that the client did not wait for the answer."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 class RecordedApi:
     """The server. `objects` by path, `scripted` answers by "VERB /path" (used up in order), `calls` as they came."""
 
@@ -49,6 +65,9 @@ class RecordedApi:
         self.objects: dict[str, Object] = {}
         self.scripted: dict[str, list[tuple[int, Any]]] = {}
         self.calls: list[str] = []
+        self.connections = 0
+        self._gate = threading.Event()
+        self._gate.set()
         self.tokens: list[str] = []
         self.applied: list[Object] = []
         self.bodies: dict[str, Any] = {}
@@ -58,8 +77,7 @@ class RecordedApi:
         (folder / "server.pem").write_bytes(pem + _private(key))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(folder / "server.pem")
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.endpoint = f"https://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -70,11 +88,19 @@ class RecordedApi:
         self._server.server_close()
         self._thread.join()
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No call is answered meanwhile."""
+        self._gate.clear()
+        yield
+        self._gate.set()
+
     def answer(self, call: str, status: int, body: Any) -> None:
         """Answer the next `VERB /path` like this; the last answer for a call stays."""
         self.scripted.setdefault(call, []).append((status, body))
 
     def respond(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
+        self._gate.wait(10)
         call = f"{method} {path}"
         self.calls.append(call)
         self.bodies[call] = body
@@ -136,6 +162,10 @@ def _handler(api: RecordedApi) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         wbufsize = -1  # head and body in one packet: else each answer waits 40 ms for an acknowledgement
 
+        def setup(self) -> None:
+            super().setup()
+            api.connections += 1
+
         def _answer(self) -> None:
             url = urlsplit(self.path)
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -143,7 +173,10 @@ def _handler(api: RecordedApi) -> type[BaseHTTPRequestHandler]:
             status, body = api.respond(self.command, url.path, parse_qs(url.query), json.loads(sent) if sent else None)
             data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
             self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Content-Length", str(len(data) + (9 if isinstance(body, Cut) else 0)))
+            self.close_connection = isinstance(body, Cut)
+            if 300 <= status < 400:
+                self.send_header("Location", "/elsewhere")
             self.end_headers()
             self.wfile.write(data)
             self.wfile.flush()

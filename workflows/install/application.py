@@ -65,6 +65,7 @@ async def app(run: Run) -> Facts:
         spec.replicas,
         url,
         run.facts["secrets_hash"],
+        app_name=spec.name,
     )
     await run.wait("Waiting for the application", application.await_app, 15, kube, name)
     return {}
@@ -115,11 +116,14 @@ async def undo_autoscaling(run: Run) -> Facts:
 
 
 async def smoke_test(run: Run) -> Facts:
-    """The guide's four calls, and "Conductor lists the executor"."""
+    """The guide's four calls, which only the sample need answer, and "Conductor lists the executor"."""
     kube, name, app_name = run.kube, run.spec.namespace, run.spec.app.name
     await run.wait("Waiting for Conductor to list the executor", smoke.await_executor, 5, kube, name, app_name)
     task = f"smoke-{run.operation_id[:8]}"
-    report = await run.step("Calling the application", smoke.run_smoke_test, kube, name, app_name, task)
+    is_sample = run.spec.app.image is None
+    report = await run.step(
+        "Calling the application", smoke.run_smoke_test, kube, name, app_name, task, is_sample=is_sample
+    )
     return Facts(smoke_test=report)
 
 

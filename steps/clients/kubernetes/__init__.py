@@ -1,7 +1,7 @@
 """A thin, thread-safe client of one cluster's Kubernetes API: plain dictionaries in, plain dictionaries out.
 
-It speaks HTTP itself (httpx2): the official client costs 40 MB and half a second for models that Podium, which applies
-YAML, has no use for.
+It goes through the package `kubernetes`, imported when the first cluster is talked to, but not through its models:
+Podium applies YAML, and has no use for them.
 """
 
 from steps.clients.kubernetes.client import Kube, Object, ServiceAnswer, TokenSource

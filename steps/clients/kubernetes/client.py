@@ -3,27 +3,24 @@
 Writing is server-side apply with the field manager `podium` (design.md §5). Not found is an answer, not an error.
 """
 
-import base64
 import json
-import ssl
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-import httpx2
-
-from steps.clients.kubernetes.errors import refused, unavailable
+from steps.clients.kubernetes.errors import refused
 from steps.clients.kubernetes.kinds import kind_of
+from steps.clients.kubernetes.transport import READ_SECONDS, Answer, Transport
 
 Object = dict[str, Any]
 TokenSource = Callable[[], str]
 FIELD_MANAGER = "podium"
 TOKEN_SECONDS = 600.0
 """Age at which a token is replaced: EKS accepts one for 15 minutes."""
-TIMEOUT = httpx2.Timeout(30.0, connect=10.0)
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 
@@ -53,11 +50,10 @@ class Kube:
         self._token = ""
         self._token_time = float("-inf")
         self._lock = threading.Lock()
-        context = ssl.create_default_context(cadata=base64.b64decode(ca_data_base64).decode())
-        self._http = httpx2.Client(base_url=self.endpoint, verify=context, timeout=TIMEOUT, trust_env=False)
+        self._transport = Transport(self.endpoint, ca_data_base64)
 
     def close(self) -> None:
-        self._http.close()
+        self._transport.close()
 
     def token(self, *, stale: str | None = None) -> str:
         """A bearer token: the kept one unless it is ten minutes old or it is `stale`, the one just refused."""
@@ -70,65 +66,65 @@ class Kube:
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """The object, or None when there is none (or its kind is not served)."""
-        response = self._send("GET", kind_of(kind).path(namespace, name))
-        if response.status_code == 404:
+        answer = self._send("GET", kind_of(kind).path(namespace, name))
+        if answer.status == 404:
             return None
-        return _checked(response, _title(kind, name, namespace))
+        return _checked(answer, _title(kind, name, namespace))
 
     def list(self, kind: str, namespace: str | None = None, *, labels: dict[str, str] | None = None) -> list[Object]:
         """The objects with all these labels, in one namespace or in all; none when the kind is not served."""
         params = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else {}
-        response = self._send("GET", kind_of(kind).path(namespace), params=params)
-        if response.status_code == 404:
+        answer = self._send("GET", kind_of(kind).path(namespace), params=params)
+        if answer.status == 404:
             return []
-        items: list[Object] = _checked(response, f"list of {kind}").get("items") or []
+        items: list[Object] = _checked(answer, f"list of {kind}").get("items") or []
         return items
 
     def apply(self, manifest: Object) -> Object:
         """Server-side apply; fields that others hold are taken over. Returns the object as it then is."""
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         namespace = manifest["metadata"].get("namespace")
-        response = self._send(
+        answer = self._send(
             "PATCH",
             kind_of(kind).path(namespace, name),
             params={"fieldManager": FIELD_MANAGER, "force": "true"},
-            content=json.dumps(manifest),
+            body=manifest,
             content_type=APPLY,
         )
-        return _checked(response, _title(kind, name, namespace), writing=True)
+        return _checked(answer, _title(kind, name, namespace), writing=True)
 
     def create(self, manifest: Object) -> Object:
         """Create; KUBERNETES_CONFLICT when it exists."""
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         namespace = manifest["metadata"].get("namespace")
-        response = self._send(
+        answer = self._send(
             "POST",
             kind_of(kind).path(namespace),
             params={"fieldManager": FIELD_MANAGER},
-            content=json.dumps(manifest),
+            body=manifest,
             content_type="application/json",
         )
-        return _checked(response, _title(kind, name, namespace), writing=True)
+        return _checked(answer, _title(kind, name, namespace), writing=True)
 
     def patch(self, kind: str, name: str, namespace: str | None, changes: Object) -> Object | None:
         """Merge patch (RFC 7396); None when the object is gone."""
-        response = self._send(
+        answer = self._send(
             "PATCH",
             kind_of(kind).path(namespace, name),
             params={"fieldManager": FIELD_MANAGER},
-            content=json.dumps(changes),
+            body=changes,
             content_type=MERGE,
         )
-        if response.status_code == 404:
+        if answer.status == 404:
             return None
-        return _checked(response, _title(kind, name, namespace), writing=True)
+        return _checked(answer, _title(kind, name, namespace), writing=True)
 
     def delete(self, kind: str, name: str, namespace: str | None = None, *, propagation: str = "Background") -> bool:
         """Ask for the object's deletion; False when there is none. Its dependants go by `propagation`."""
-        response = self._send("DELETE", kind_of(kind).path(namespace, name), params={"propagationPolicy": propagation})
-        if response.status_code == 404:
+        answer = self._send("DELETE", kind_of(kind).path(namespace, name), params={"propagationPolicy": propagation})
+        if answer.status == 404:
             return False
-        _checked(response, _title(kind, name, namespace), writing=True)
+        _checked(answer, _title(kind, name, namespace), writing=True)
         return True
 
     def pod_logs(
@@ -143,8 +139,8 @@ class Kube:
             params["container"] = container
         if previous:
             params["previous"] = "true"
-        response = self._send("GET", f"{kind_of('Pod').path(namespace, pod)}/log", params=params)
-        return response.text if response.status_code == 200 else ""
+        answer = self._send("GET", f"{kind_of('Pod').path(namespace, pod)}/log", params=params)
+        return answer.text if answer.status == 200 else ""
 
     def service_request(
         self,
@@ -155,7 +151,7 @@ class Kube:
         path: str,
         *,
         body: Object | None = None,
-        timeout: float = 30.0,
+        timeout: float = READ_SECONDS,
     ) -> ServiceAnswer:
         """HTTP to a Service inside the cluster, through the API server: nothing has to be exposed.
 
@@ -164,16 +160,16 @@ class Kube:
         proxy = (
             f"{kind_of('Service').path(namespace, f'{service}:{port}')}/proxy/{quote(path.lstrip('/'), safe='/?=&')}"
         )
-        response = self._send(
+        answer = self._send(
             method,
             proxy,
-            content=None if body is None else json.dumps(body),
+            body=body,
             content_type=None if body is None else "application/json",
-            timeout=timeout,
+            read_seconds=timeout,
         )
-        if response.status_code >= 400 and _status(response):
-            raise refused(response.status_code, _status(response), f"Service {namespace}/{service}", writing=False)
-        return ServiceAnswer(response.status_code, response.text)
+        if answer.status >= 400 and answer.refusal:
+            raise refused(answer.status, answer.refusal, f"Service {namespace}/{service}", writing=False)
+        return ServiceAnswer(answer.status, answer.text)
 
     def _send(
         self,
@@ -181,59 +177,33 @@ class Kube:
         path: str,
         *,
         params: dict[str, str] | None = None,
-        content: str | None = None,
+        body: Object | None = None,
         content_type: str | None = None,
-        timeout: float | None = None,
-    ) -> httpx2.Response:
+        read_seconds: float = READ_SECONDS,
+    ) -> Answer:
         """One call, and a second one with a fresh token when the first is refused with 401."""
+        call = partial(
+            self._transport.request,
+            method,
+            path,
+            params=params,
+            body=body,
+            content_type=content_type,
+            read_seconds=read_seconds,
+        )
         token = self.token()
-        response = self._call(method, path, token, params, content, content_type, timeout)
-        if response.status_code == 401 and _status(response):
-            fresh = self.token(stale=token)
-            response = self._call(method, path, fresh, params, content, content_type, timeout)
-        return response
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        token: str,
-        params: dict[str, str] | None,
-        content: str | None,
-        content_type: str | None,
-        timeout: float | None,
-    ) -> httpx2.Response:
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, */*"}
-        if content_type:
-            headers["Content-Type"] = content_type
-        try:
-            return self._http.request(
-                method,
-                path,
-                params=params or None,
-                content=content,
-                headers=headers,
-                timeout=TIMEOUT if timeout is None else httpx2.Timeout(timeout, connect=10.0),
-            )
-        except httpx2.TransportError as error:
-            raise unavailable(f"{method} {self.endpoint}", type(error).__name__) from error
+        answer = call(token)
+        if answer.status == 401 and answer.refusal:
+            answer = call(self.token(stale=token))
+        return answer
 
 
 def _title(kind: str, name: str, namespace: str | None) -> str:
     return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
 
 
-def _status(response: httpx2.Response) -> Object:
-    """The answer's Status object, {} when it is something else: tells the API server's words from a Service's."""
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) and body.get("kind") == "Status" else {}
-
-
-def _checked(response: httpx2.Response, what: str, *, writing: bool = False) -> Object:
-    if response.status_code >= 400:
-        raise refused(response.status_code, _status(response), what, writing=writing)
-    body: Object = response.json()
+def _checked(answer: Answer, what: str, *, writing: bool = False) -> Object:
+    if answer.status >= 400:
+        raise refused(answer.status, answer.refusal, what, writing=writing)
+    body: Object = json.loads(answer.data)
     return body

@@ -12,6 +12,8 @@ validation message may quote what was sent.
 
 from typing import Any
 
+from urllib3.exceptions import HTTPError, MaxRetryError
+
 from steps.errors import Code, Fault, PodiumError, TransientError
 from steps.scrubbing import scrub
 
@@ -31,6 +33,17 @@ def unavailable(what: str, why: object) -> TransientError:
         retryable=True,
         remedy="Check that the cluster's API endpoint can be reached from Podium, then retry.",
     )
+
+
+def unreachable(what: str, error: BaseException) -> TransientError:
+    """No whole answer came: a refused or lost connection, a timeout, TLS, as urllib3 or the package raised it.
+
+    Only the class's name is told: the words of such an error may quote what was sent or received.
+    """
+    cause = error if isinstance(error, HTTPError) else error.__context__ or error
+    if isinstance(cause, MaxRetryError) and cause.reason is not None:
+        cause = cause.reason
+    return unavailable(what, type(cause).__name__)
 
 
 def refused(status: int, body: dict[str, Any], what: str, *, writing: bool) -> PodiumError:

@@ -14,7 +14,7 @@ import httpx2
 import psycopg
 import pytest
 
-from sandbox.postgres import PostgresServer
+from sandbox.postgres import PostgresServer, Template
 from sandbox.processes import free_port, spawn, stop, wait_until_listening
 
 ROOT = Path(__file__).parents[3]
@@ -73,7 +73,8 @@ Starter = Callable[..., Program]
 
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"), free_port(), "super")
+    home = tmp_path_factory.mktemp("postgres")
+    server = PostgresServer(home / "server", free_port(), Template(home))
     server.start()
     try:
         with psycopg.connect(server.url(), autocommit=True) as connection:
@@ -141,12 +142,16 @@ def start_conductor(databases: Databases, tmp_path: Path) -> Iterator[Starter]:
 
 @pytest.fixture
 def start_app(databases: Databases, migrated: str, tmp_path: Path) -> Iterator[Starter]:
-    """Starts the sample application with its restricted role and without old workflows, connected to a Conductor."""
+    """Starts the sample application with its restricted role on an empty database, connected to a Conductor.
+
+    Versions and queues belong to the application's name: another name would be refused them.
+    """
     with psycopg.connect(databases.app, autocommit=True) as connection:
-        connection.execute("DELETE FROM dbos.workflow_status")
+        for table in ("workflow_status", "application_versions", "queues"):
+            connection.execute(f"DELETE FROM dbos.{table}".encode())
     with ExitStack() as stack:
 
-        def start(conductor: Program, key: str) -> Program:
+        def start(conductor: Program, key: str, **env: str) -> Program:
             port = free_port()
             environment = {
                 "DBOS_SYSTEM_DATABASE_URL": databases.app,
@@ -155,6 +160,7 @@ def start_app(databases: Databases, migrated: str, tmp_path: Path) -> Iterator[S
                 "STEP_SECONDS": "0.05",
                 "HOST": "127.0.0.1",
                 "PORT": str(port),
+                **env,
             }
             log = tmp_path / f"app-{port}.log"
             return stack.enter_context(running([str(APP_PYTHON), "main.py"], log, environment, APP, port))

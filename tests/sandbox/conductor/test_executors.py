@@ -24,6 +24,7 @@ from tests.sandbox.conductor.conftest import (
 )
 
 APP = "/v2/orgs/local/apps/dbos-app"
+PAYMENTS = "/v2/orgs/local/apps/payments"
 TOKENS = "/v2/orgs/local/tokens"
 
 
@@ -90,6 +91,15 @@ def test_an_executor_is_listed_while_connected_answers_questions_and_outlives_co
     assert "Traceback" not in app.output() + again.output()
     assert key not in again.output()
     assert CANARY_KEY not in again.output()
+
+
+def test_an_application_is_known_by_the_name_it_is_given(start_conductor: Starter, start_app: Starter) -> None:
+    conductor = start_conductor()
+    key = register(conductor)
+    assert conductor.http.put(PAYMENTS).status_code == 204
+    start_app(conductor, key, DBOS_APP_NAME="payments")
+    eventually(lambda: [each["status"] for each in conductor.http.get(f"{PAYMENTS}/executors").json()] == ["HEALTHY"])
+    assert executors(conductor) == []
 
 
 def test_a_dead_executor_s_workflow_is_finished_by_another(start_conductor: Starter, start_app: Starter) -> None:
