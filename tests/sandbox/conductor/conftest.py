@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx2
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from sandbox.postgres import PostgresServer, Template
 from sandbox.processes import free_port, spawn, stop, wait_until_listening
@@ -148,7 +149,7 @@ def start_app(databases: Databases, migrated: str, tmp_path: Path) -> Iterator[S
     """
     with psycopg.connect(databases.app, autocommit=True) as connection:
         for table in ("workflow_status", "application_versions", "queues"):
-            connection.execute(f"DELETE FROM dbos.{table}".encode())
+            connection.execute(SQL("DELETE FROM dbos.{}").format(Identifier(table)))
     with ExitStack() as stack:
 
         def start(conductor: Program, key: str, **env: str) -> Program:
