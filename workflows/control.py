@@ -79,9 +79,9 @@ class Control:
         started = {phase.name for phase in operation.phases if phase.state not in ("pending", "skipped")}
         behind = self._graph.downstream(from_phase) if from_phase else ()
         restart = [phase for phase in behind if phase in started]
-        unfinished = [phase.name for phase in operation.phases if phase.state in ("failed", "cancelled")]
-        again = restart + [phase for phase in unfinished if phase not in restart]
-        self._journal.retried(operation.id, again)
+        failed = [phase.name for phase in operation.phases if phase.state == "failed" and phase.name not in restart]
+        stopped = [phase.name for phase in operation.phases if phase.state == "cancelled" and phase.name not in restart]
+        self._journal.retried(operation.id, again=restart + failed, resumed=stopped)
         rewind.rewind(self._dbos, operation.id, restart=restart)
         return self._operation(operation.id)
 

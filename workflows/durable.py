@@ -131,6 +131,7 @@ class Run:
                 await watch.over()
                 return found
             await watch.note(found, late)
+            await watch.give_up_when_hopeless()
             await asyncio.sleep(watch.pause())
 
 
@@ -165,6 +166,16 @@ class _Watch:
             await in_pool(partial(journal.action, run.operation_id, run.phase, text))
         self._seen = found
 
+    async def give_up_when_hopeless(self) -> None:
+        """Raises INTERRUPTED when what this wait hangs on has failed: the operation could not end otherwise."""
+        ctx, run = context(), self._run
+        awaited = ctx.graph[run.phase].awaits
+        if not awaited:
+            return
+        failed = ctx.graph.upstream(awaited) & await in_pool(partial(ctx.ledger.failed_phases, run.operation_id))
+        if failed:
+            raise _interrupted(self._action, sorted(failed))
+
     async def over(self) -> None:
         if isinstance(self._seen, NeedsPerson):
             run = self._run
@@ -198,6 +209,16 @@ def _place_of(error: Exception) -> str:
     while traceback and traceback.tb_next:
         traceback = traceback.tb_next
     return f"{traceback.tb_frame.f_code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}" if traceback else "?"
+
+
+def _interrupted(action: str, failed: list[str]) -> PodiumError:
+    return PodiumError(
+        Code.INTERRUPTED,
+        f"{action}: not awaited any longer, since this hangs on {', '.join(failed)}, which failed.",
+        fault=Fault.PODIUM,
+        retryable=True,
+        remedy="Mend what failed, then retry: the wait goes on from here.",
+    )
 
 
 def _timed_out(action: str, detail: str, minutes: float) -> PodiumError:

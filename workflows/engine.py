@@ -11,7 +11,7 @@ from typing import Any
 from dbos import DBOS, SetWorkflowID, StepOptions, WorkflowHandleAsync
 from dbos import error as dbos_error
 
-from steps.errors import problem_of
+from steps.errors import Code, problem_of
 from workflows.context import context
 from workflows.durable import Run, in_pool
 from workflows.facts import Facts, outputs
@@ -88,7 +88,8 @@ class _Walk:
         except dbos_error.DBOSWorkflowCancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a phase raised is what the operation reports
-            self.failure = self.failure or error
+            if self.failure is None or problem_of(self.failure).code == Code.INTERRUPTED:
+                self.failure = error
         else:
             self._facts.update(found)
             self._done.add(identifier.removeprefix(f"{self._operation_id}."))
@@ -106,7 +107,8 @@ async def run_phase(operation_id: str, phase: str, spec: dict[str, Any], facts: 
         raise
     except Exception as error:
         problem = problem_of(error)
-        await _journalled("phase.failed", partial(journal.phase_failed, operation_id, phase, problem))
+        record = journal.phase_interrupted if problem.code == Code.INTERRUPTED else journal.phase_failed
+        await _journalled("phase.failed", partial(record, operation_id, phase, problem))
         raise
     await _journalled("phase.succeeded", partial(journal.phase_succeeded, operation_id, phase, row.title))
     return dict(found)

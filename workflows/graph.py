@@ -22,7 +22,10 @@ def never(spec: InstallationSpec) -> bool:
 
 @dataclass(frozen=True)
 class Phase:
-    """One row: `run` makes it, `undo` unmakes it; both are idempotent. `weight` is seconds at AWS."""
+    """One row: `run` makes it, `undo` unmakes it; both are idempotent. `weight` is seconds at AWS.
+
+    `needs` must be done before it starts; `awaits` need not, but its waits cannot end before those are done.
+    """
 
     name: str
     title: str
@@ -31,6 +34,7 @@ class Phase:
     undo: PhaseFunction
     weight: float
     skip: Callable[[InstallationSpec], bool] = never
+    awaits: tuple[str, ...] = ()
 
 
 class Graph:
@@ -55,6 +59,14 @@ class Graph:
     def wanted(self, spec: InstallationSpec) -> tuple[Phase, ...]:
         """The phases that have something to do for this spec."""
         return tuple(phase for phase in self.phases if not phase.skip(spec))
+
+    def upstream(self, names: tuple[str, ...]) -> set[str]:
+        """These phases and everything they need, directly or not."""
+        found = set(names)
+        for phase in reversed(self.phases):
+            if phase.name in found:
+                found.update(phase.needs)
+        return found
 
     def downstream(self, name: str) -> tuple[str, ...]:
         """The phase and everything that needs it, directly or not, in the table's order."""

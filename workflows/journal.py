@@ -70,6 +70,13 @@ class Journal:
             if _set_phase(connection, operation_id, phase, values):
                 _log(connection, operation_id, "phase.failed", problem.message, phase=phase, step=step, data=error)
 
+    def phase_interrupted(self, operation_id: str, phase: str, problem: Problem) -> None:
+        """A wait was given up because something else failed: it goes on with a retry, and is no failed attempt."""
+        with self._engine.begin() as connection:
+            values = {"state": "cancelled", "finished_at": now(), "action": problem.message[:400], "waiting": None}
+            if _set_phase(connection, operation_id, phase, values):
+                _log(connection, operation_id, "phase.interrupted", problem.message, phase=phase, step=problem.step)
+
     def step_started(self, operation_id: str, phase: str, step: str, action: str) -> None:
         """Also brings a phase that was retried from `pending` back to `running`."""
         with self._engine.begin() as connection:
@@ -130,15 +137,20 @@ class Journal:
             _set_installation_state(connection, operation_id, "CANCELLED")
             _log(connection, operation_id, "operation.cancelled", "The operation was cancelled")
 
-    def retried(self, operation_id: str, again: Iterable[str]) -> None:
-        """Phases of `again` get a new attempt and become pending; the operation is PENDING once more."""
-        again = list(again)
+    def retried(self, operation_id: str, again: Iterable[str], resumed: Iterable[str] = ()) -> None:
+        """Phases of `again` get a new attempt; they and `resumed` become pending, and so does the operation."""
+        again, resumed = list(again), list(resumed)
         with self._engine.begin() as connection:
             lock_installation(connection, operation_id)
             connection.execute(
                 sa.update(phases)
                 .where(phases.c.operation_id == operation_id, phases.c.name.in_(again))
-                .values(state="pending", attempt=phases.c.attempt + 1, **dict.fromkeys(_FORGOTTEN))
+                .values(attempt=phases.c.attempt + 1)
+            )
+            connection.execute(
+                sa.update(phases)
+                .where(phases.c.operation_id == operation_id, phases.c.name.in_(again + resumed))
+                .values(state="pending", **dict.fromkeys(_FORGOTTEN))
             )
             values = {"state": "PENDING", "error": None, "finished_at": None}
             connection.execute(sa.update(operations).where(operations.c.id == operation_id).values(values))

@@ -58,6 +58,12 @@ class Ledger:
         with self._engine.connect() as connection:
             return [_event(row) for row in connection.execute(query).mappings()]
 
+    def failed_phases(self, operation_id: str) -> set[str]:
+        """Names of the phases that failed and were not retried."""
+        query = sa.select(phases.c.name).where(phases.c.operation_id == operation_id, phases.c.state == "failed")
+        with self._engine.connect() as connection:
+            return set(connection.execute(query).scalars())
+
     def provided(self, operation_id: str, phase: str) -> dict[str, Any] | None:
         """What a person provided for a waiting phase: a reference to a secret, or None."""
         query = sa.select(phases.c.provided).where(phases.c.operation_id == operation_id, phases.c.name == phase)

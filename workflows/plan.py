@@ -177,5 +177,5 @@ _RESOURCES: dict[str, Callable[[InstallationSpec], list[Resource]]] = {
     "migration": lambda spec: _in(spec, "Job", "dbos-migrate"),
     "app": lambda spec: [*_in(spec, "Deployment", "dbos-app"), *_in(spec, "Service", "dbos-app")],
     "ingress": lambda spec: _in(spec, "Ingress", "dbos-ingress"),
-    "autoscaling": lambda spec: _in(spec, "ScaledObject", "dbos-app"),
+    "autoscaling": lambda spec: _in(spec, "ScaledObject", "dbos-app-scaledobject"),
 }

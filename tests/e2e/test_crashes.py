@@ -278,7 +278,7 @@ def test_the_app_answers_at_the_url_that_podium_gives(installed: Installed) -> N
 
 
 def test_keda_scales_by_the_queue(installed: Installed) -> None:
-    scaled = installed.cluster.get("/apis/keda.sh/v1alpha1/namespaces/dbos/scaledobjects/dbos-app")
+    scaled = installed.cluster.get("/apis/keda.sh/v1alpha1/namespaces/dbos/scaledobjects/dbos-app-scaledobject")
     spec = scaled["spec"]
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (1, 10)
     assert (spec["pollingInterval"], spec["cooldownPeriod"]) == (15, 60)

@@ -86,6 +86,24 @@ def test_retry_runs_only_the_failed_step_again(runtime: Runtime, world: World) -
     assert [phase.attempt for phase in record.operation.phases] == [1, 2, 1, 1]
 
 
+def test_a_wait_that_hangs_on_a_failed_phase_is_given_up_and_goes_on_with_the_retry(
+    runtime: Runtime, world: World
+) -> None:
+    world.failing.add("b3")
+    world.pending.add("c2")
+    start(runtime)
+    failed = until(runtime, in_state("FAILED"))
+    assert states(failed) == {"a": "succeeded", "b": "failed", "c": "cancelled", "d": "pending"}
+    assert failed.operation.error is not None
+    assert failed.operation.error["code"] == "AWS_ACCESS_DENIED"
+    world.failing.clear()
+    world.pending.clear()
+    runtime.control.retry("toy")
+    record = until(runtime, in_state("READY"))
+    assert (world.counts["c1"], world.counts["b3"]) == (1, 2)
+    assert [phase.attempt for phase in record.operation.phases] == [1, 2, 1, 1]
+
+
 def test_two_failures_are_both_retried(runtime: Runtime, world: World) -> None:
     world.failing.update({"b3", "c1"})
     start(runtime)

@@ -48,7 +48,7 @@ def ask(operation_id: str, phase: str) -> str | NeedsPerson:
 
 
 def toy_graph(world: World, *, asking: bool = False) -> Graph:
-    """a -> (b, c) -> d; each phase has three steps, the second one a wait."""
+    """a -> (b, c) -> d; each phase has three steps, the second one a wait, which in c hangs on b."""
 
     def phase(name: str, *needs: str) -> Phase:
         async def run(run: Run) -> Facts:
@@ -59,6 +59,6 @@ def toy_graph(world: World, *, asking: bool = False) -> Graph:
             await run.step(f"Making {name}3", make, world, f"{name}3")
             return Facts()
 
-        return Phase(name, f"Doing {name}", needs, run, run, 1)
+        return Phase(name, f"Doing {name}", needs, run, run, 1, awaits=("b",) if name == "c" else ())
 
     return Graph((phase("a"), phase("b", "a"), phase("c", "a"), phase("d", "b", "c")))
