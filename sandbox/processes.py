@@ -6,6 +6,7 @@ kernel closes the other end, the child reads end-of-file and shuts itself down. 
 
 import os
 import pwd
+import random
 import signal
 import socket
 import subprocess
@@ -14,6 +15,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+QUIET_PORTS = range(20000, 32768)
+"""Below those that Linux and macOS give to outgoing connections, which could take a port between choice and use."""
 
 
 def spawn(
@@ -76,10 +80,11 @@ def stop(process: subprocess.Popen[bytes], timeout: float = 10.0) -> int:
 
 
 def free_port(preferred: int | None = None, patience: float = 0.0) -> int:
-    """`preferred` if nobody listens on 127.0.0.1 at that port, else a port the kernel picks.
+    """`preferred` if nobody listens on 127.0.0.1 at that port, else one of QUIET_PORTS.
 
     `patience`: seconds to wait for `preferred`, whose last owner may be on its way out.
     SO_REUSEADDR lets a port whose last owner has just ended be taken again; a listening owner still makes bind fail.
+    Raises OSError when no port is free.
     """
     deadline = time.monotonic() + patience
     while preferred is not None:
@@ -88,18 +93,20 @@ def free_port(preferred: int | None = None, patience: float = 0.0) -> int:
         if time.monotonic() >= deadline:
             break
         time.sleep(0.05)
-    return _bindable(0)
+    for port in random.sample(QUIET_PORTS, 100):
+        if _bindable(port):
+            return port
+    raise OSError("no free port on 127.0.0.1")
 
 
-def _bindable(port: int) -> int:
-    """The port (for 0: one the kernel picks), or 0 when it cannot be had."""
+def _bindable(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            return 0
-        return int(probe.getsockname()[1])
+            return False
+        return True
 
 
 def wait_until_listening(port: int, process: subprocess.Popen[bytes] | None = None, timeout: float = 15.0) -> None:

@@ -25,7 +25,12 @@ def start(home: Path) -> subprocess.Popen[bytes]:
     (home / "sandbox.env").unlink(missing_ok=True)
     command = [sys.executable, "-m", "sandbox", "--home", str(home), "--speed", "max", "--no-clusters", "--parent-pipe"]
     process = spawn(command, log=home / "out.log", cwd=REPOSITORY)
-    until(lambda: "sandbox ready" in (home / "out.log").read_text(), timeout=40)
+    try:
+        until(lambda: "sandbox ready" in (home / "out.log").read_text(), timeout=40)
+    except AssertionError:
+        stop(process, 30)
+        logs = [path.read_text() for path in (home / "out.log", home / "logs" / "aws.log")]
+        raise AssertionError("\n".join(logs)) from None
     return process
 
 

@@ -15,7 +15,7 @@ from moto.rds.responses import RDSResponse
 
 from sandbox.aws.lifecycle import Change, Lifecycle
 from sandbox.aws.rds import catalog
-from sandbox.aws.rds.instances import KIND, Instances, secret_string
+from sandbox.aws.rds.instances import KIND, Instances, secret_string, subnet_group_of
 from sandbox.aws.rds.servers import DatabaseServers
 
 
@@ -40,7 +40,8 @@ class SandboxRDS(Instances):
 
     def delete_subnet_group(self, subnet_name: str) -> Any:
         name = subnet_name.lower()
-        if any((found.db_subnet_group_name or "").lower() == name for found in self.databases.values()):
+        used = [subnet_group_of(found) for found in self.databases.values()]
+        if any(group is not None and group.name == name for group in used):
             message = (
                 f"Cannot delete the subnet group '{name}' because at least one database instance is still using it."
             )

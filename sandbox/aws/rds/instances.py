@@ -135,8 +135,9 @@ class Instances(SandboxBackend, RDSBackend):
                 raise RDSClientError("InvalidParameterCombination", message + detail)
 
     def _attach(self, instance: Any) -> None:
-        if instance.db_subnet_group_name:
-            subnet = self.subnet_groups[instance.db_subnet_group_name]._subnets[0]
+        group = subnet_group_of(instance)
+        if group is not None:
+            subnet = group._subnets[0]
             instance.availability_zone = subnet.availability_zone
             interfaces.attach(
                 ec2_of(self.account_id, self.region_name),
@@ -146,6 +147,11 @@ class Instances(SandboxBackend, RDSBackend):
                 description="RDSNetworkInterface",
                 service="amazon-rds",
             )
+
+
+def subnet_group_of(instance: Any) -> Any:
+    """moto's DBSubnetGroup, or None: without one moto does not even set the attribute."""
+    return getattr(instance, "db_subnet_group", None)
 
 
 def master_password(instance: Any) -> str:
