@@ -98,12 +98,15 @@ class Moto:
         os.environ["MOTO_PORT"] = str(self._port)
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415
 
+        from sandbox.aws.ec2 import offerings  # noqa: PLC0415
+
         class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc, unused-ignore]
             """moto lists its folders for every request to find the service of a host; once per host is enough."""
 
             get_backend_for_host = cache(DomainDispatcherApplication.get_backend_for_host)
 
-        install()
+        with offerings.deferred():
+            install()
         self._app = Dispatcher(create_backend_app)
 
     def _warm_up(self, region: str) -> None:
