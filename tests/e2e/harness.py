@@ -144,7 +144,11 @@ class Service:
                 raise AssertionError(f"failed: {json.dumps(found['operation'].get('error'))}")
             return found if found["state"] in states else None
 
-        found: dict[str, Any] = until(look, f"{name} is {' or '.join(states)}", seconds)
+        try:
+            found: dict[str, Any] = until(look, f"{name} is {' or '.join(states)}", seconds)
+        except AssertionError as error:
+            waiting = {phase: row["action"] for phase, row in self.phases(name).items() if row["state"] == "running"}
+            raise AssertionError(f"{error}; running: {waiting}") from None
         return found
 
     def events(self, name: str = "dbos-conductor") -> list[dict[str, Any]]:

@@ -66,11 +66,11 @@ def test_three_phases_fail_and_each_retry_runs_only_the_failed_step_again(sandbo
     assert again["egress", "egress.ensure_address"] == 0
     before = started(service)
     sandbox.clear_faults()
-    break_pods(sandbox, {"-migrate": "CrashLoopBackOff"})
+    break_pods(sandbox, {"/dbos-app": "CrashLoopBackOff"})
     retry(service)
 
-    error = failed(service, "migration")
-    assert error["code"] in ("JOB_FAILED", "WORKLOAD_FAILED")
+    error = failed(service, "app")
+    assert (error["code"], error["step"]) == ("WORKLOAD_FAILED", "app.await_app")
     again = started(service) - before
     assert again["conductor", "conductor.await_conductor"] == 1
     assert again["conductor", "conductor.ensure_conductor"] == 0
@@ -79,7 +79,7 @@ def test_three_phases_fail_and_each_retry_runs_only_the_failed_step_again(sandbo
 
     service.reach("READY")
     attempts = {name: phase["attempt"] for name, phase in service.phases().items()}
-    assert {name for name, attempt in attempts.items() if attempt > 1} == {"egress", "conductor", "migration"}
+    assert {name for name, attempt in attempts.items() if attempt > 1} == {"egress", "conductor", "app"}
 
 
 def break_pods(sandbox: Sandbox, faults: dict[str, str]) -> None:
