@@ -1,7 +1,7 @@
 """One botocore session per target account and region: its credentials and its clients, made when first needed.
 
 Clients are safe to share between threads, sessions are not: a lock guards everything that touches the session.
-boto3's own session is left out: it only adds resources, and lengthens the shared loader's search path each time.
+boto3's session is made on one of botocore's, which is where credentials of an assumed role can be put.
 The service models (tens of megabytes as Python objects) are read through one loader shared by all targets.
 """
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, CredentialResolver, DeferredRefreshableCredentials
@@ -92,7 +93,7 @@ class Connection:
         self.target = target
         self._attempts = attempts
         self._lock = threading.RLock()
-        self._session: botocore.session.Session | None = None
+        self._session: boto3.Session | None = None
         self._clients: dict[str, Any] = {}
         self.principal: str | None = None
         """ARN of the identity in use, once known: named in the remedy when access is denied."""
@@ -101,9 +102,8 @@ class Connection:
         """The boto3 client of `service` (boto3's name), made at the first call."""
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = self._opened().create_client(
-                    service, region_name=self.target.region, config=_config(self._attempts)
-                )
+                create: Any = self._opened().client  # boto3's stubs overload it for each literal name
+                self._clients[service] = create(service, region_name=self.target.region, config=_config(self._attempts))
             return self._clients[service]
 
     def credentials(self) -> Any:
@@ -116,7 +116,7 @@ class Connection:
 
     def events(self) -> Any:
         with self._lock:
-            return self._opened().get_component("event_emitter")
+            return self._opened().events
 
     def forget(self) -> None:
         """Drop clients and credentials, so that the next call reads the environment's credentials anew."""
@@ -125,10 +125,11 @@ class Connection:
         for client in clients:
             client.close()
 
-    def _opened(self) -> botocore.session.Session:
+    def _opened(self) -> boto3.Session:
         if self._session is None:
-            self._session = _plain_session()
+            plain = _plain_session()
             if self.target.role_arn:
                 provider: Any = _RoleProvider(self.target, self.target.role_arn, self._attempts)
-                self._session.register_component("credential_provider", CredentialResolver([provider]))
+                plain.register_component("credential_provider", CredentialResolver([provider]))
+            self._session = boto3.Session(botocore_session=plain)
         return self._session
