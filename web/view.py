@@ -149,11 +149,12 @@ def is_link(value: Any) -> bool:
 
 
 def _row(phase: PhaseRecord, phases: dict[str, PhaseRecord], start: datetime | None, span: float, now: datetime) -> Row:
-    seconds = elapsed(phase.started_at, phase.finished_at, now)
+    begun = None if phase.state == "pending" else phase.started_at  # a retried phase still has its last attempt's time
+    seconds = elapsed(begun, phase.finished_at, now)
     x, width = 0.0, 0.0
-    if start is not None and phase.started_at is not None and seconds is not None:
+    if start is not None and begun is not None and seconds is not None:
         width = min(WIDTH, max(_LEAST_BAR, WIDTH * seconds / span))
-        x = min(max(0.0, WIDTH * (phase.started_at - start) / timedelta(seconds=span)), WIDTH - width)
+        x = min(max(0.0, WIDTH * (begun - start) / timedelta(seconds=span)), WIDTH - width)
     return Row(
         phase, PHASE_WORDS.get(phase.state, phase.state), _note(phase, phases), seconds, round(x, 1), round(width, 1)
     )

@@ -123,11 +123,12 @@ def _idempotency_mismatch(_request: Request, _error: Exception) -> JSONResponse:
 
 def _wrong_state(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.WrongState)  # noqa: S101 - registered for this type only
+    what = "phase" if error.state.islower() else "operation"
     return problem(
         409,
         "WRONG_STATE",
-        f"The operation is {error.state}; this needs {' or '.join(error.allowed)}.",
-        remedy="Wait until the operation is in such a state.",
+        f"The {what} is {error.state}; this needs {' or '.join(error.allowed)}.",
+        remedy=f"Wait until the {what} is in such a state.",
         state=error.state,
         allowed=list(error.allowed),
     )
@@ -179,7 +180,7 @@ def _unexpected(_request: Request, error: Exception) -> JSONResponse:
 
 def install(app: FastAPI) -> None:
     """Registers the handlers."""
-    from sqlalchemy.exc import InterfaceError, OperationalError  # noqa: PLC0415 - heavy; only a server needs it
+    from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError  # noqa: A004, PLC0415 - heavy
 
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation)
@@ -192,4 +193,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.DatabaseUnavailable, _database_unavailable)
     app.add_exception_handler(OperationalError, _database_unavailable)
     app.add_exception_handler(InterfaceError, _database_unavailable)
+    app.add_exception_handler(TimeoutError, _database_unavailable)
     app.add_exception_handler(Exception, _unexpected)

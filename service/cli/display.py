@@ -20,12 +20,25 @@ _MARKS = {
     "skipped": ("-", "dim"),
     "cancelled": ("■", "dim"),
 }
+_FRAME = 3
+"""Lines around the phases: headline, cursor, and one to spare."""
 _STATE_STYLES = {"READY": "green", "FAILED": "red", "WAITING": "yellow", "CANCELLED": "yellow"}
 
 
-def installation(shown: dict[str, Any], spinner: Spinner | None = None) -> Group:
-    """`shown` is the API's installation; `spinner` marks running phases on a live display."""
-    return Group(headline(shown), _phases(shown, spinner), *troubles(shown))
+def installation(shown: dict[str, Any], spinner: Spinner | None = None, height: int | None = None) -> Group:
+    """`shown` is the API's installation; `spinner` marks running phases on a live display.
+
+    Where `height` lines are too few for all phases, those that are done or to come are only counted.
+    """
+    phases = [phase for phase in shown["operation"]["phases"] if phase["state"] != "skipped"]
+    found = troubles(shown)
+    if height is None or len(phases) + len(found) + _FRAME <= height:
+        return Group(headline(shown), _phases(phases, spinner), *found)
+    done = sum(phase["state"] == "succeeded" for phase in phases)
+    to_come = sum(phase["state"] == "pending" for phase in phases)
+    under_way = [phase for phase in phases if phase["state"] not in ("succeeded", "pending")]
+    counted = Text(f"{done} phases done, {to_come} to come", "dim")
+    return Group(headline(shown), counted, _phases(under_way, spinner), *found)
 
 
 def headline(shown: dict[str, Any]) -> Table:
@@ -51,15 +64,14 @@ def elapsed(part: dict[str, Any]) -> str:
     return duration((end - start).total_seconds())
 
 
-def _phases(shown: dict[str, Any], spinner: Spinner | None) -> Table:
-    table = Table.grid(padding=(0, 1))
+def _phases(phases: list[dict[str, Any]], spinner: Spinner | None) -> Table:
+    table = Table.grid(padding=(0, 1), expand=True)
+    titles = [len(phase["title"]) for phase in phases]
     table.add_column(width=1)
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True, min_width=11)
+    table.add_column(no_wrap=True, width=max(titles, default=0))
+    table.add_column(justify="right", no_wrap=True, width=11)
     table.add_column(style="dim", no_wrap=True, overflow="ellipsis", ratio=1)
-    for phase in shown["operation"]["phases"]:
-        if phase["state"] == "skipped":
-            continue
+    for phase in phases:
         mark, style = _MARKS[phase["state"]]
         running = phase["state"] == "running"
         took = "" if phase["state"] == "pending" else elapsed(phase)

@@ -45,14 +45,13 @@ class Watch:
 
     def _live(self) -> str:
         spinner = Spinner("dots", style="cyan")
-        with Live(console=self._console, refresh_per_second=8, vertical_overflow="visible") as live:
-            while True:
-                shown = self._look()
+        with Live(console=self._console, refresh_per_second=8, transient=True) as live:
+            while (shown := self._look()) is None or shown["state"] not in _ENDED:
                 if shown is not None:
-                    live.update(display.installation(shown, spinner))
-                    if shown["state"] in _ENDED:
-                        return str(shown["state"])
+                    live.update(display.installation(shown, spinner, self._console.height))
                 time.sleep(_INTERVAL)
+        self._console.print(display.installation(shown))
+        return str(shown["state"])
 
     def _lines(self) -> str:
         while True:

@@ -66,7 +66,7 @@ def _hold(operation: schemathesis.APIOperation[Any, Any, Any, Any]) -> None:
 
     @hypothesis.given(case=operation.as_strategy())
     @hypothesis.settings(
-        max_examples=10,
+        max_examples=5,
         deadline=None,
         derandomize=True,
         database=None,

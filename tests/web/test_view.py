@@ -66,6 +66,11 @@ def test_a_phase_says_which_others_it_waits_for() -> None:
     assert rows[3].note == ""
 
 
+def test_a_phase_that_will_be_tried_again_has_no_bar_yet() -> None:
+    (row,) = page_of(snapshot(phase("a", "pending", 0)), after(50)).rows
+    assert (row.width, row.seconds) == (0, None)
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],
