@@ -64,16 +64,22 @@ class Template:
         return path.read_text()
 
     def copy(self, data: Path) -> None:
-        """Make `data` a copy, with initdb run before if nobody has yet. The parent of `data` must be ours."""
+        """Make `data` a copy, with initdb run before if nobody has yet. The parent of `data` must be ours.
+
+        Both are made under another name and moved: a process killed half-way leaves nothing that looks finished.
+        """
         password = self.password
         with self._alone():
-            if not (self.data / "PG_VERSION").exists():
-                self._initdb(password)
-        shutil.copytree(self.data, data)
+            if not self.data.exists():
+                self._initdb(password).rename(self.data)
+        unfinished = data.with_name(data.name + ".new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(self.data, unfinished)
         user = system_user()
         if user is not None:
-            for path in (data, *data.rglob("*")):
+            for path in (unfinished, *unfinished.rglob("*")):
                 shutil.chown(path, user)
+        unfinished.rename(data)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -83,9 +89,10 @@ class Template:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _initdb(self, password: str) -> None:
+    def _initdb(self, password: str) -> Path:
         user = own(self.directory)
-        shutil.rmtree(self.data, ignore_errors=True)
+        unfinished = self.data.with_name(self.data.name + ".new")
+        shutil.rmtree(unfinished, ignore_errors=True)
         secret = self.directory / "initdb-password"
         secret.touch(mode=0o600)
         secret.write_text(password)
@@ -100,11 +107,12 @@ class Template:
             SUPERUSER,
             "--auth=scram-sha-256",
         ]
-        command = [str(programs() / "initdb"), "-D", str(self.data), *options, f"--pwfile={secret}"]
+        command = [str(programs() / "initdb"), "-D", str(unfinished), *options, f"--pwfile={secret}"]
         try:
             subprocess.run(command, check=True, capture_output=True, cwd=self.directory, user=user)
         finally:
             secret.unlink()
+        return unfinished
 
 
 class PostgresServer:
@@ -147,7 +155,12 @@ class PostgresServer:
     def wipe(self) -> None:
         """Stop and delete every database; `start` then begins with an empty server on the same port."""
         self.stop()
-        shutil.rmtree(self.data, ignore_errors=True)
+        stop_stale_postmaster(self.data)
+        removed = self.data.with_name("data.old")
+        shutil.rmtree(removed, ignore_errors=True)
+        if self.data.exists():
+            self.data.rename(removed)
+        shutil.rmtree(removed, ignore_errors=True)
 
     @property
     def log(self) -> Path:
@@ -155,8 +168,7 @@ class PostgresServer:
 
     def _prepare(self) -> None:
         own(self.directory)
-        if not (self.data / "postgresql.conf").exists():
-            shutil.rmtree(self.data, ignore_errors=True)
+        if not self.data.exists():
             self.template.copy(self.data)
 
     def _wait_until_ready(self, timeout: float) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 log = logging.getLogger(__name__)
-PATIENCE = 1.0  # seconds between attempts
+PATIENCE = 1.0  # seconds between attempts after a failure
+INTERVAL = 0.2  # seconds between looks at what is not done yet
 Key = tuple[Any, ...]
 
 
@@ -49,7 +50,7 @@ class Background:
         problem = found.future.exception()
         if problem is None and found.future.result() is not False:
             return True
-        if time.monotonic() > found.started + (PATIENCE if problem else 0):
+        if time.monotonic() > found.started + (PATIENCE if problem else INTERVAL):
             if problem is not None:
                 log.warning("%s: %r, trying again", key, problem)
             self._works[key] = _Work(found.work, self._workers.submit(found.work))

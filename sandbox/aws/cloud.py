@@ -33,7 +33,7 @@ class Cloud:
     faults: Faults = field(default_factory=Faults)
     calls: CallLog = field(default_factory=CallLog)
     lock: threading.RLock = field(default_factory=threading.RLock)
-    workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(6, "aws-worker"))
+    workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16, "aws-worker"))
 
     @property
     def quotas(self) -> Quotas:

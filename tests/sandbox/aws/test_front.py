@@ -1,6 +1,8 @@
 """The front: who may call, what goes wrong on command, what is written down."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -129,6 +131,31 @@ def test_secrets_do_not_get_into_the_call_log(aws: StandIn) -> None:
     secret = aws.client("secretsmanager").create_secret(Name="canary", SecretString="do-not-log-me")
     aws.client("secretsmanager").delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
     assert "do-not-log-me" not in str(aws.control("GET", "/calls"))
+
+
+def test_of_many_that_create_the_same_thing_at_once_one_wins(aws: StandIn) -> None:
+    iam = aws.client("iam")
+
+    def create(_: int) -> str:
+        try:
+            iam.create_role(RoleName="contended", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}')
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "created"
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = sorted(threads.map(create, range(16)))
+    assert answers == ["EntityAlreadyExists"] * 15 + ["created"]
+
+
+def test_a_hanging_call_is_answered_never_and_a_delayed_one_late(aws: StandIn) -> None:
+    aws.fault(match="ec2:DescribeVpcs", kind="hang", seconds=0.3)
+    with pytest.raises((ConnectionClosedError, HTTPClientError)):
+        aws.client("ec2").describe_vpcs()
+    aws.fault(match="ec2:DescribeVpcs", kind="delay", seconds=0.3)
+    started = time.monotonic()
+    aws.client("ec2").describe_vpcs()
+    assert time.monotonic() - started >= 0.3
 
 
 def test_a_malformed_fault_is_refused(aws: StandIn) -> None:
