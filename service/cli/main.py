@@ -12,6 +12,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help needs no rich, which takes longer to load than all the rest
 )
 
 Home = Annotated[Path, typer.Option("--home", envvar="PODIUM_HOME", help="Folder of the sandbox and its state.")]
