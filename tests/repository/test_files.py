@@ -6,6 +6,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
+from steps.names import Names
 from workflows.schema import json_schema
 from workflows.spec import InstallationSpec
 
@@ -53,7 +54,12 @@ def test_a_name_and_a_region_mean_the_guides_values_but_for_exposure() -> None:
     least = InstallationSpec.model_validate({"name": "dbos-conductor", "aws": {"region": "us-west-2"}})
     assert least.exposure.mode == "internal"
     assert example.exposure.mode == "path"
-    resolved = example.model_dump(exclude={"exposure"})
+    names = Names("dbos-conductor")
+    assert (example.registry.app_repository, example.registry.migrate_repository) == (
+        names.app_repository,
+        names.migrate_repository,
+    )
+    resolved = example.model_dump(exclude={"exposure", "registry"})
     assert {key: value for key, value in resolved.items() if value != least.model_dump()[key]} == {}
 
 
