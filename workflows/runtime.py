@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,6 +15,7 @@ from workflows.graph import Graph
 from workflows.journal import Journal
 from workflows.ledger import Ledger
 from workflows.phases import INSTALL
+from workflows.tables import SCHEMA_VERSION, VERSION_TABLE
 
 OPERATIONS_PER_ACCOUNT = 5
 QUEUE_POLL_SECONDS = 0.25
@@ -90,11 +89,25 @@ def make_engine(database_url: str, pool_size: int) -> sa.Engine:
 
 def migrate(engine: sa.Engine) -> None:
     """Brings Podium's own tables to the newest version (DBOS migrates its own)."""
+    if schema_version(engine) == SCHEMA_VERSION:
+        return
+    from alembic import command  # noqa: PLC0415 - half a second, needed once per release
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def schema_version(engine: sa.Engine) -> str | None:
+    """The newest migration that the database has; None for an empty database."""
+    if not sa.inspect(engine).has_table(VERSION_TABLE):
+        return None
+    with engine.connect() as connection:
+        found: str | None = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608
+        return found
 
 
 def dbos_config(settings: RuntimeSettings) -> DBOSConfig:

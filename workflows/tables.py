@@ -8,6 +8,10 @@ from sqlalchemy.engine import Dialect
 
 metadata = sa.MetaData()
 
+VERSION_TABLE = "podium_alembic_version"
+SCHEMA_VERSION = "0001"
+"""The newest migration: a database that has it is not migrated, which spares loading alembic at every start."""
+
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
     """Aware UTC datetimes on every database (SQLite keeps no zone)."""

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.e2e
 
 KILLS = 20
 CHECKPOINTS = 185
-"""Of one install (`make bench`): kills are spread evenly over them. Checkpoints are never made twice, so they count well."""
+"""Of one install (`make bench`): the kills are spread evenly over them, since none is made twice."""
 LICENCE = "canary-licence-4711-0815"
 RECORDED = sa.text(
     "SELECT workflow_uuid, function_id, function_name, started_at_epoch_ms, completed_at_epoch_ms"

@@ -121,6 +121,8 @@ def test_scale_reads_and_sets_the_replicas(kube: Kube) -> None:
 
 
 def test_a_pod_is_bound_once(kube: Kube) -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}
+    assert kube.call("POST", "/api/v1/nodes", node)[0] == 201  # pods of nodes that are not there are removed
     kube.made("pods", pod("p", schedulerName="nobody"))
     binding = meta("p") | {"target": {"kind": "Node", "name": "node-1"}}
     assert kube.call("POST", kube.path("pods", "p", "binding"), binding)[0] == 201
