@@ -36,6 +36,6 @@ CMD ["serve"]
 
 FROM podium AS sandbox
 COPY --from=build-app /opt/app /opt/app
-COPY examples /opt/podium/examples
-ENV SANDBOX_APP_PYTHON=/opt/app/bin/python SANDBOX_APP_DIRECTORY=/opt/podium/examples/app
+COPY examples /opt/podium/lib/python3.12/site-packages/examples
+ENV SANDBOX_APP_PYTHON=/opt/app/bin/python
 CMD ["sandbox", "--home", "/data/sandbox"]

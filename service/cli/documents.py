@@ -1,5 +1,6 @@
 """Reading an installation spec from a file: YAML, of which JSON is a part."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,3 +26,13 @@ def read(file: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise CliError(f"{file} holds no mapping of fields such as name and aws")
     return document
+
+
+def into_environment(file: Path) -> None:
+    """Puts the KEY=value lines of a file into the environment, where a name is not set yet. Raises CliError."""
+    from service.cli.client import read_env  # noqa: PLC0415 - loads an HTTP client, which only this needs
+
+    if not file.exists():
+        raise CliError(f"cannot read {file}: no such file")
+    for name, value in read_env(file).items():
+        os.environ.setdefault(name, value)

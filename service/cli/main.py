@@ -26,9 +26,16 @@ _HOME = Path(".podium")
 
 @app.command()
 def serve(
+    env_file: Annotated[
+        Path | None, typer.Option("--env-file", help="KEY=value lines, e.g. sandbox.env; the environment goes first.")
+    ] = None,
     parent_pipe: Annotated[bool, typer.Option("--parent-pipe", hidden=True)] = False,
 ) -> None:
     """Run the service; it takes everything from the environment (PODIUM_URL, PODIUM_DATABASE_URL, …)."""
+    if env_file is not None:
+        from service.cli.documents import into_environment  # noqa: PLC0415
+
+        into_environment(env_file)
     from service.server import serve as run  # noqa: PLC0415
 
     raise typer.Exit(run(with_parent=parent_pipe))

@@ -1,6 +1,7 @@
 """The command line: what it prints, and how it says no."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ from service.cli import main as entry
 from service.cli.children import Child
 from service.cli.client import Api, connect
 from service.cli.demo import Wanted, run
-from service.cli.documents import GUIDE
+from service.cli.documents import GUIDE, into_environment
 from service.cli.errors import CliError
 from service.cli.sandboxes import checked_speed
 from service.cli.watching import Watch
@@ -225,3 +226,16 @@ def test_the_demo_says_when_its_spec_is_not_there(tmp_path: Path) -> None:
     wanted = Wanted(home=tmp_path, speed="max", spec=tmp_path / "none.yaml", leave=True, retry=False)
     with pytest.raises(CliError, match="cannot read"):
         run(wanted)
+
+
+def test_an_env_file_fills_in_what_the_environment_does_not_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PODIUM_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("PODIUM_HELM", "")
+    monkeypatch.delenv("PODIUM_HELM")
+    (tmp_path / "sandbox.env").write_text("PODIUM_URL=http://127.0.0.1:2\nPODIUM_HELM=/somewhere/helm\n")
+    into_environment(tmp_path / "sandbox.env")
+    assert (os.environ["PODIUM_URL"], os.environ["PODIUM_HELM"]) == ("http://127.0.0.1:1", "/somewhere/helm")
+    with pytest.raises(CliError, match="no such file"):
+        into_environment(tmp_path / "nothing.env")
