@@ -1,6 +1,7 @@
 """`python -m sandbox.aws --home HOME --port P --speed S`: the AWS endpoint as a process of its own."""
 
 import argparse
+import faulthandler
 import logging
 import signal
 import threading
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument("--no-clusters", action="store_true", help="EKS without API servers and nodes behind it")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    faulthandler.register(signal.SIGUSR1)  # kill -USR1 writes what every thread is doing into the log
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

@@ -52,7 +52,7 @@ class Background:
             return True
         if time.monotonic() > found.started + (PATIENCE if problem else INTERVAL):
             if problem is not None:
-                log.warning("%s: %r, trying again", key, problem)
+                log.warning("%s: trying again", key, exc_info=problem)
             self._works[key] = _Work(found.work, self._workers.submit(found.work))
         return False
 

@@ -64,6 +64,7 @@ class Extensions:
         """What is done every moment, with the lock held."""
         nodegroups.boot(self.eks)
         self.eks.machines.watch()
+        self._databases.watch()
 
     def close(self) -> None:
         """Stop every process behind EKS; their state stays."""

@@ -72,6 +72,11 @@ class DatabaseServers:
         waits = slot.number == 0
         self._background.begin((slot.number,), lambda: self._empty(slot) if waits else self._remove(slot))
 
+    def watch(self) -> None:
+        """Try again what failed and nobody else asks about, such as the server that waits."""
+        for slot in self._slots.all:
+            self._background.done((slot.number,))
+
     def keep_only(self, owners: set[str]) -> None:
         """Release the servers of instances that are no more."""
         for slot in self._slots.all:
