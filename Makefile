@@ -3,6 +3,8 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 UV := .venv/bin/uv
 ARGS ?=
+# Test processes: much of a test is waiting for another process to start.
+WORKERS ?= 3
 
 .PHONY: setup demo serve test lint bench clean lock
 
@@ -28,7 +30,7 @@ serve: setup
 	.venv/bin/podium serve $(ARGS)
 
 test: setup
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: setup
 	.venv/bin/ruff check .

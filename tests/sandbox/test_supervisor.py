@@ -28,9 +28,10 @@ def start(home: Path) -> subprocess.Popen[bytes]:
     try:
         until(lambda: "sandbox ready" in (home / "out.log").read_text(), timeout=40)
     except AssertionError:
+        seen = "\n".join(servers(home))
         stop(process, 30)
-        logs = [path.read_text() for path in (home / "out.log", home / "logs" / "aws.log")]
-        raise AssertionError("\n".join(logs)) from None
+        logs = [f"{path}:\n{path.read_text()}" for path in sorted(home.rglob("*.log"))]
+        raise AssertionError("\n".join([*logs, (home / "aws" / "rds" / "slots.json").read_text(), seen])) from None
     return process
 
 

@@ -53,9 +53,12 @@ class Worker:
         self._name = type(controller).__name__
 
     def notice(self, change: str, kind: str, obj: Object) -> None:
-        """Queue what the controller says an event concerns."""
-        for key in self.controller.keys(change, kind, obj):
-            self.queue.add(key)
+        """Queue what the controller says an event concerns; an odd object must not end all controllers."""
+        try:
+            for key in self.controller.keys(change, kind, obj):
+                self.queue.add(key)
+        except Exception:
+            log.exception("%s cannot make sense of %s %s", self._name, kind, obj["metadata"].get("name"))
 
     async def run(self) -> None:
         """Reconcile due keys for ever."""

@@ -81,8 +81,14 @@ def _validate_budget(obj: Object) -> list[Cause]:
     return []
 
 
+def _default_node(obj: Object) -> None:
+    """Both are structs, not pointers, in the real server: it shows them even when empty."""
+    obj.setdefault("spec", {})
+    obj.setdefault("status", {})
+
+
 NAMESPACE = Strategy(_default_namespace, _prepare_namespace)
-NODE = Strategy(keeps_status_on_create=True)
+NODE = Strategy(_default_node, keeps_status_on_create=True)
 ROLE = Strategy(validate=_validate_role)
 BINDING = Strategy(_default_binding, validate=_validate_binding, validate_update=_binding_kept)
 AUTOSCALER = Strategy(_default_autoscaler, validate=_validate_autoscaler)

@@ -130,6 +130,7 @@ def test_a_pod_is_bound_once(kube: Kube) -> None:
     assert bound["spec"]["nodeName"] == "node-1"
     assert bound["status"]["conditions"][0]["type"] == "PodScheduled"
     assert kube.call("POST", kube.path("pods", "p", "binding"), binding)[0] == 409
+    assert kube.call("DELETE", "/api/v1/nodes/node-1")[0] == 200
 
 
 @pytest.mark.parametrize(
