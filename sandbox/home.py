@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sandbox.files import read_json, write_json, write_private
-from sandbox.processes import free_port
+from sandbox.processes import LASTING_PORTS, free_port
 
 PATIENCE = 5.0  # seconds that the processes of a killed sandbox get to give their ports back
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -38,7 +38,7 @@ def ports(home: Path, names: list[str]) -> dict[str, int]:
     """A port for each name: the one of last time where that is still free (HOME/ports.json)."""
     path = home / "ports.json"
     known = read_json(path, {})
-    chosen = {name: free_port(known.get(name), PATIENCE) for name in names}
+    chosen = {name: free_port(known.get(name), PATIENCE, LASTING_PORTS) for name in names}
     write_json(path, chosen)
     return chosen
 

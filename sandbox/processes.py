@@ -18,6 +18,8 @@ from pathlib import Path
 
 QUIET_PORTS = range(20000, 32768)
 """Below those that Linux and macOS give to outgoing connections, which could take a port between choice and use."""
+LASTING_PORTS = range(14000, 20000)
+"""For what may be away for a while and must get its port back, such as a service that is being restarted."""
 
 
 def spawn(
@@ -79,8 +81,8 @@ def stop(process: subprocess.Popen[bytes], timeout: float = 10.0) -> int:
         return process.wait()
 
 
-def free_port(preferred: int | None = None, patience: float = 0.0) -> int:
-    """`preferred` if nobody listens on 127.0.0.1 at that port, else one of QUIET_PORTS.
+def free_port(preferred: int | None = None, patience: float = 0.0, among: range = QUIET_PORTS) -> int:
+    """`preferred` if nobody listens on 127.0.0.1 at that port, else one of `among`.
 
     `patience`: seconds to wait for `preferred`, whose last owner may be on its way out.
     SO_REUSEADDR lets a port whose last owner has just ended be taken again; a listening owner still makes bind fail.
@@ -93,7 +95,7 @@ def free_port(preferred: int | None = None, patience: float = 0.0) -> int:
         if time.monotonic() >= deadline:
             break
         time.sleep(0.05)
-    for port in random.sample(QUIET_PORTS, 100):
+    for port in random.sample(among, 100):
         if _bindable(port):
             return port
     raise OSError("no free port on 127.0.0.1")
