@@ -5,9 +5,11 @@ Several sandboxes run side by side, each in a folder of its own; two in one fold
 
 import fcntl
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from sandbox.files import read_json, write_json, write_private
 from sandbox.processes import LASTING_PORTS, free_port
@@ -21,17 +23,24 @@ class AlreadyRunningError(Exception):
 
 
 @contextmanager
-def alone(home: Path) -> Iterator[None]:
-    """Hold the folder while the sandbox runs; raises AlreadyRunningError when somebody else does."""
+def alone(home: Path, patience: float = 0.0) -> Iterator[None]:
+    """Hold the folder while a process runs; raises AlreadyRunningError when another holds it for `patience` seconds."""
     home.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + patience
     with (home / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as problem:
-            raise AlreadyRunningError(
-                f"a sandbox is running in {home} already; stop it, or use another --home"
-            ) from problem
+        while not _locked(lock):
+            if time.monotonic() >= deadline:
+                raise AlreadyRunningError(f"a sandbox is running in {home} already; stop it, or use another --home")
+            time.sleep(0.05)
         yield
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def ports(home: Path, names: list[str]) -> dict[str, int]:

@@ -201,22 +201,26 @@ def system_user() -> str | None:
 
 
 def stop_stale_postmaster(data: Path, timeout: float = 10.0) -> None:
-    """End a postmaster that still serves `data` (its starter was killed a moment ago); others' processes are left."""
+    """End a postmaster that still serves `data` (its starter was killed a moment ago); others' processes are left.
+
+    Its pid file goes too: a later process may get that number, and the file would say "ready" for the next server.
+    """
     lines = _pid_file(data)
-    if not lines or not lines[0].isdigit():
-        return
-    pid = int(lines[0])
+    pid = int(lines[0]) if lines and lines[0].isdigit() else 0
     deadline = time.monotonic() + timeout
     wanted = signal.SIGINT
-    while _is_postmaster_of(pid, data):
+    while pid and _is_postmaster_of(pid, data):
         os.kill(pid, wanted)
         if time.monotonic() > deadline:
             wanted = signal.SIGKILL
         time.sleep(0.05)
+    (data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _is_postmaster_of(pid: int, data: Path) -> bool:
-    found = subprocess.run(["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     return f" {data} " in found.stdout
 
 

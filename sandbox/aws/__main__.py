@@ -9,7 +9,10 @@ from pathlib import Path
 
 from sandbox.aws.clock import Clock
 from sandbox.aws.server import Server
+from sandbox.home import alone
 from sandbox.processes import exit_with_parent
+
+PATIENCE = 30.0  # seconds that the AWS process before us, whose supervisor was killed, gets to stop and save
 
 
 def main() -> None:
@@ -27,10 +30,12 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     if options.parent_pipe:
         exit_with_parent(stopping.set)
-    server = Server(options.home.resolve(), options.port, options.speed, with_clusters=not options.no_clusters)
-    server.start()
-    stopping.wait()
-    server.stop()
+    home = options.home.resolve()
+    with alone(home / "aws", PATIENCE):
+        server = Server(home, options.port, options.speed, with_clusters=not options.no_clusters)
+        server.start()
+        stopping.wait()
+        server.stop()
 
 
 if __name__ == "__main__":

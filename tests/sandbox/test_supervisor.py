@@ -40,7 +40,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def servers(home: Path) -> list[str]:
-    found = subprocess.run(["/bin/ps", "-eo", "pid=,command="], capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(["/bin/ps", "-wweo", "pid=,command="], capture_output=True, text=True, check=True).stdout
     return [line for line in found.splitlines() if str(home) in line and "-m sandbox --home" not in line]
 
 
