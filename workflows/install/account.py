@@ -8,6 +8,16 @@ from workflows.durable import Run
 from workflows.facts import Facts
 from workflows.spec import InstallationSpec, SecretReference
 
+SECRET_PURPOSES = (
+    "license-key",
+    "database-password",
+    "conductor-role-password",
+    "app-role-password",
+    "conductor-api-key",
+    "sealing-hash-key",
+)
+"""By name, since AWS's list of secrets lags behind by up to five minutes (Secrets Manager, ListSecrets)."""
+
 
 async def preflight(run: Run) -> Facts:
     """Finds all problems at once, and the account's id, zones and Kubernetes version."""
@@ -22,7 +32,8 @@ async def preflight(run: Run) -> Facts:
 
 async def undo_preflight(run: Run) -> Facts:
     """Secrets that Podium keeps in AWS Secrets Manager go last."""
-    await run.step("Deleting the installation's secrets", secret_store.delete_secrets, run.aws, run.owner)
+    action = "Deleting the installation's secrets"
+    await run.step(action, secret_store.delete_secrets, run.aws, run.owner, SECRET_PURPOSES)
     return {}
 
 

@@ -262,5 +262,6 @@ async def database_access(run: Run) -> Facts:
 
 
 async def undo_database_access(run: Run) -> Facts:
-    """The rule goes with its security group."""
+    """While the rule is there, EKS cannot delete the cluster's security group, which it names."""
+    await run.step("Removing the ingress rule", rds.delete_ingress_rules, run.aws, run.owner)
     return {}
