@@ -5,8 +5,9 @@ DBOS calls workflows by name after a restart, so they cannot be given objects; t
 """
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from steps.clients.aws import Aws, AwsTarget
 from steps.clients.helm import Helm
@@ -52,6 +53,8 @@ class Context:
     clients: Clients
     graph: Graph
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="step"))
+    calls: dict[tuple[str, str], Future[Any]] = field(default_factory=dict)
+    """The latest call to the outside of each (operation, phase)."""
 
 
 _context: Context | None = None

@@ -104,10 +104,21 @@ class Run:
 
         return await DBOS.run_step_async(StepOptions(name=name, preemptible=True), execute)
 
+    async def _outside(self, call: Callable[[], R]) -> R:
+        """Runs a call once the phase's previous one has ended: after a cancel that may still be having its effect,
+        and a retry must not meet it."""
+        key, calls = (self.operation_id, self.phase), context().calls
+        before = calls.get(key)
+        if before is not None and not before.done():
+            await asyncio.wait({asyncio.wrap_future(before)})
+        future = context().pool.submit(call)
+        calls[key] = future
+        return await _shielded(asyncio.wrap_future(future))
+
     async def _patiently(self, name: str, call: Callable[[], R]) -> R:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await in_pool(call)
+                return await self._outside(call)
             except TransientError as error:
                 if attempt == ATTEMPTS:
                     raise
@@ -124,7 +135,7 @@ class Run:
         while True:
             late = watch.late
             try:
-                found = await in_pool(call)
+                found = await self._outside(call)
             except TransientError as error:
                 found = Pending(error.message)
             if not isinstance(found, Pending | NeedsPerson):
@@ -230,9 +241,12 @@ def _timed_out(action: str, detail: str, minutes: float) -> PodiumError:
 
 
 async def in_pool(call: Callable[[], R]) -> R:
-    """Runs a blocking call in the pool. When cancelled it still waits for the call's end: what comes after a cancel
-    (a retry) must not meet a call that is still having its effect."""
-    future = asyncio.get_running_loop().run_in_executor(context().pool, call)
+    """Runs a blocking call in the pool; see `_shielded`."""
+    return await _shielded(asyncio.get_running_loop().run_in_executor(context().pool, call))
+
+
+async def _shielded(future: asyncio.Future[R]) -> R:
+    """The result of a call in the pool. When cancelled it still waits for the call's end, which nothing can hasten."""
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:

@@ -1,5 +1,6 @@
 """The engine on a toy graph, with the real DBOS on SQLite: order, failure, retry, cancel, waiting."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -145,6 +146,19 @@ def test_cancel_takes_effect_within_two_seconds_in_a_long_wait_and_retry_goes_on
     until(runtime, in_state("READY"))
     assert world.counts["b2"] == looks + 1
     assert world.counts["b1"] == 1
+
+
+def test_a_retry_after_a_cancel_waits_for_the_call_that_was_under_way(runtime: Runtime, world: World) -> None:
+    world.blocked["b1"] = threading.Event()
+    start(runtime)
+    until(runtime, lambda record: "b1" in world.calls and states(record)["c"] == "succeeded")
+    runtime.control.cancel("toy")
+    runtime.control.retry("toy")
+    until(runtime, lambda record: states(record)["b"] == "running")
+    world.blocked["b1"].set()
+    until(runtime, in_state("READY"))
+    of_b1 = [call for call in world.calls if call.startswith("b1")]
+    assert of_b1 == ["b1", "b1 ended", "b1", "b1 ended"]
 
 
 def test_a_waiting_phase_goes_on_when_a_person_provides_what_it_needs(tmp_path: Path, world: World) -> None:

@@ -19,6 +19,7 @@ class World:
     calls: list[str] = field(default_factory=list)
     failing: set[str] = field(default_factory=set)
     pending: set[str] = field(default_factory=set)
+    blocked: dict[str, threading.Event] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -32,6 +33,9 @@ class World:
 
 def make(world: World, what: str) -> str:
     world.note(what)
+    if what in world.blocked:
+        world.blocked[what].wait(30)
+        world.note(f"{what} ended")
     if what in world.failing:
         raise PodiumError.by_user(Code.AWS_ACCESS_DENIED, f"{what} is not allowed", "Allow it.")
     return what
