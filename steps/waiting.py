@@ -1,9 +1,10 @@
-"""What one look at something slow can find: it is done (any other value), it is still under way, or a person must act.
+"""What one look at something slow can find: it is done (any other value), it is still under way, or somebody must act.
 
 `await_x` functions look once and return one of these; `workflows/durable.py` repeats the look until a deadline.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -23,3 +24,36 @@ class NeedsPerson:
     what: str
     how: str
     commands: tuple[str, ...] = field(default=())
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the ledger keeps it."""
+        return {"what": self.what, "how": self.how, "commands": list(self.commands)}
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """A delete that something in the way keeps from succeeding; it goes on by itself when that is gone.
+
+    `resources`: what is in the way, each {arn, why, owner}.
+    """
+
+    what: str
+    how: str
+    resources: tuple[dict[str, str], ...] = field(default=())
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the ledger keeps it; `code` is BLOCKED."""
+        return {"code": "BLOCKED", "what": self.what, "how": self.how, "commands": [], "resources": list(self.resources)}
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Something that is not the installation's is in the way of a delete; the wait goes on by itself when it goes.
+
+    `resources` are what is in the way, each {arn, why, owner}: why it blocks, and who owns it by its tags (e.g. "the
+    Podium installation dev", "the Service shop/web of the EKS cluster dev", "somebody else"). Nothing of it is touched.
+    """
+
+    what: str
+    how: str
+    resources: tuple[dict[str, str], ...]
