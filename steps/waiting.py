@@ -34,7 +34,9 @@ class NeedsPerson:
 class Blocked:
     """A delete that something in the way keeps from succeeding; it goes on by itself when that is gone.
 
-    `resources`: what is in the way, each {arn, why, owner}.
+    `resources`: what is in the way and not the installation's, each {arn, why, owner}: why it blocks, and whose it is
+    by its tags ("the Podium installation dev", "the Service shop/web of the EKS cluster dev", "somebody else"). None of
+    it is touched.
     """
 
     what: str
@@ -43,17 +45,10 @@ class Blocked:
 
     def as_dict(self) -> dict[str, Any]:
         """As the ledger keeps it; `code` is BLOCKED."""
-        return {"code": "BLOCKED", "what": self.what, "how": self.how, "commands": [], "resources": list(self.resources)}
-
-
-@dataclass(frozen=True)
-class Blocked:
-    """Something that is not the installation's is in the way of a delete; the wait goes on by itself when it goes.
-
-    `resources` are what is in the way, each {arn, why, owner}: why it blocks, and who owns it by its tags (e.g. "the
-    Podium installation dev", "the Service shop/web of the EKS cluster dev", "somebody else"). Nothing of it is touched.
-    """
-
-    what: str
-    how: str
-    resources: tuple[dict[str, str], ...]
+        return {
+            "code": "BLOCKED",
+            "what": self.what,
+            "how": self.how,
+            "commands": [],
+            "resources": list(self.resources),
+        }
