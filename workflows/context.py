@@ -5,6 +5,7 @@ DBOS calls workflows by name after a restart, so they cannot be given objects; t
 """
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,10 +52,11 @@ class Context:
     journal: Journal
     ledger: Ledger
     clients: Clients
-    graph: Graph
+    graphs: Mapping[str, Graph]
+    """By kind of operation: install, uninstall."""
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="step"))
     calls: dict[tuple[str, str], Future[Any]] = field(default_factory=dict)
-    """The latest call to the outside of each (operation, phase)."""
+    """The latest call to the outside of each (installation, phase): an uninstall waits for what an install began."""
 
 
 _context: Context | None = None

@@ -1,8 +1,8 @@
-"""What callers may do: plan, create, retry, cancel, provide. Everything here only writes to the database; workers act.
+"""What callers may do: plan, create, delete, retry, cancel, provide. Everything here only writes to the database.
 
-`create` writes the installation, its phases and the enqueued workflow in one transaction. `retry` rewinds each failed
-child to its failed step and the parent to the moment it saw the first of them; it may be called again when it was
-interrupted half-way.
+`create` and `delete` write rows and enqueue the workflow in one transaction (workflows/orders.py). `retry` rewinds each
+failed child to its failed step and the parent to the moment it saw the first of them; it may be called again when it
+was interrupted half-way.
 """
 
 import uuid
@@ -10,23 +10,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOSClient, EnqueueOptions
+from dbos import DBOSClient
 from pydantic import SecretStr
 from sqlalchemy.exc import IntegrityError
 
 from steps.names import Owner
-from workflows import intake, rewind
+from workflows import intake, orders, rewind
 from workflows.context import Context
-from workflows.errors import AlreadyExists, IdempotencyMismatch, NotFound, UnknownPhase, WrongState
-from workflows.graph import Graph
-from workflows.journal import now
+from workflows.errors import (
+    AlreadyExists,
+    IdempotencyMismatch,
+    NotFound,
+    OperationInProgress,
+    UnknownPhase,
+    WrongState,
+)
 from workflows.plan import plan_of
 from workflows.records import InstallationRecord, OperationRecord
 from workflows.spec import InstallationSpec, SecretReference
-from workflows.tables import idempotency_keys, installations, operations, phases
+from workflows.tables import idempotency_keys
 
-QUEUE = "podium-operations"
-APPLICATION_VERSION = "1"
+_ACTIVE = ("PENDING", "RUNNING", "WAITING", "CANCELLING")
 _RETRYABLE = ("FAILED", "CANCELLED")
 _CANCELLABLE = ("PENDING", "RUNNING", "WAITING", "CANCELLING")
 
@@ -43,41 +47,61 @@ class Control:
     """All methods block on the database (and `create` and `provide` on AWS, when they are given secret values)."""
 
     def __init__(self, engine: sa.Engine, context: Context, dbos: DBOSClient) -> None:
-        self._engine, self._dbos, self._graph = engine, dbos, context.graph
+        self._engine, self._dbos, self._graphs = engine, dbos, context.graphs
         self._ledger, self._journal, self._clients = context.ledger, context.journal, context.clients
 
     def plan(self, spec: InstallationSpec) -> dict[str, Any]:
         """See workflows.plan.plan_of."""
-        return plan_of(self._graph, spec)
+        return plan_of(self._graphs["install"], spec)
 
     def create(self, spec: InstallationSpec, *, idempotency_key: str | None, fingerprint: str) -> Created:
         """Starts an install. Raises AlreadyExists, IdempotencyMismatch; PodiumError when a secret cannot be stored."""
         replayed = self._replay(idempotency_key, fingerprint)
         if replayed is not None:
             return Created(replayed, replayed=True)
-        if self._ledger.installation(spec.name) is not None:
+        known = self._ledger.installation(spec.name)
+        if known is not None and known.state != "DELETED":
             raise AlreadyExists(spec.name)
         operation_id = str(uuid.uuid4())
         if intake.has_values(spec):
             spec = intake.without_values(spec, self._clients.aws(spec), Owner(spec.name, operation_id))
-        try:
-            self._insert(spec, operation_id, idempotency_key, fingerprint)
-        except IntegrityError:
-            replayed = self._replay(idempotency_key, fingerprint)
-            if replayed is None:
-                raise AlreadyExists(spec.name) from None
-            return Created(replayed, replayed=True)
-        return Created(self._installation(spec.name), replayed=False)
+        order = orders.Order(operation_id, "install", spec, self._graphs["install"])
+        if self._first(order, orders.Key(idempotency_key, fingerprint) if idempotency_key else None):
+            return Created(self._installation(spec.name), replayed=False)
+        replayed = self._replay(idempotency_key, fingerprint)
+        if replayed is None:
+            raise AlreadyExists(spec.name)
+        return Created(replayed, replayed=True)
+
+    def delete(self, name: str, *, data: str, force: bool) -> OperationRecord:
+        """Starts an uninstall from whatever state the installation is in; the same request again changes nothing.
+
+        `data`: "retain" keeps a last snapshot of the database, "delete" does not. `force`: leave Kubernetes alone when
+        the cluster cannot be reached. Raises NotFound, OperationInProgress.
+        """
+        installation = self._installation(name)
+        latest, options = installation.operation, {"data": data, "force": force}
+        if installation.state == "DELETED":
+            return latest
+        if latest.state in _ACTIVE:
+            if latest.kind == "uninstall" and latest.options == options:
+                return latest
+            raise OperationInProgress(latest.id, latest.kind, latest.state)
+        spec = InstallationSpec.model_validate(installation.spec)
+        order = orders.Order(str(uuid.uuid4()), "uninstall", spec, self._graphs["uninstall"], options)
+        with self._engine.begin() as connection:
+            begun = orders.insert_next(connection, self._dbos, order, after=latest.id)
+        return self._operation(order.id) if begun else self.delete(name, data=data, force=force)
 
     def retry(self, name: str, from_phase: str | None = None) -> OperationRecord:
         """Goes on from the failed steps, or from the first step of `from_phase` and everything behind it."""
         operation = self._installation(name).operation
         if from_phase is not None and from_phase not in {phase.name for phase in operation.phases}:
-            raise UnknownPhase(from_phase, self._graph.names)
+            raise UnknownPhase(from_phase, tuple(phase.name for phase in operation.phases))
         if operation.state not in _RETRYABLE:
             raise WrongState(operation.state, _RETRYABLE)
         started = {phase.name for phase in operation.phases if phase.state not in ("pending", "skipped")}
-        behind = self._graph.downstream(from_phase) if from_phase else ()
+        behind = self._graphs[operation.kind].downstream(from_phase) if from_phase else ()
         restart = [phase for phase in behind if phase in started]
         failed = [phase.name for phase in operation.phases if phase.state == "failed" and phase.name not in restart]
         stopped = [phase.name for phase in operation.phases if phase.state == "cancelled" and phase.name not in restart]
@@ -103,7 +127,7 @@ class Control:
         operation = installation.operation
         found = next((row for row in operation.phases if row.name == phase), None)
         if found is None:
-            raise UnknownPhase(phase, self._graph.names)
+            raise UnknownPhase(phase, tuple(row.name for row in operation.phases))
         if found.state != "waiting":
             raise WrongState(found.state, ("waiting",))
         if isinstance(value, SecretStr):
@@ -111,6 +135,14 @@ class Control:
             value = intake.store(self._clients.aws(spec), Owner(name, operation.id), "conductor-api-key", value)
         self._journal.provided(operation.id, phase, value.model_dump())
         return self._operation(operation.id)
+
+    def _first(self, order: orders.Order, key: orders.Key | None) -> bool:
+        """False when the name, or the key, was taken."""
+        try:
+            with self._engine.begin() as connection:
+                return orders.insert_first(connection, self._dbos, order, key)
+        except IntegrityError:
+            return False
 
     def _replay(self, key: str | None, fingerprint: str) -> InstallationRecord | None:
         if key is None:
@@ -124,42 +156,6 @@ class Control:
             raise IdempotencyMismatch("this Idempotency-Key was used with another body")
         return self._installation(row["installation"])
 
-    def _insert(self, spec: InstallationSpec, operation_id: str, key: str | None, fingerprint: str) -> None:
-        with self._engine.begin() as connection:
-            moment = now()
-            connection.execute(
-                sa.insert(installations).values(
-                    name=spec.name,
-                    id=str(uuid.uuid4()),
-                    state="PENDING",
-                    spec=spec.public(),
-                    outputs={},
-                    operation_id=operation_id,
-                    created_at=moment,
-                    updated_at=moment,
-                )
-            )
-            connection.execute(
-                sa.insert(operations).values(
-                    id=operation_id, installation=spec.name, kind="install", state="PENDING", created_at=moment
-                )
-            )
-            connection.execute(sa.insert(phases), _phase_rows(self._graph, spec, operation_id))
-            if key is not None:
-                connection.execute(
-                    sa.insert(idempotency_keys).values(
-                        key=key, fingerprint=fingerprint, installation=spec.name, created_at=moment
-                    )
-                )
-            options = EnqueueOptions(
-                workflow_name="podium.install",
-                queue_name=QUEUE,
-                workflow_id=operation_id,
-                queue_partition_key=spec.aws.role_arn or "own-account",
-                app_version=APPLICATION_VERSION,
-            )
-            self._dbos.enqueue_in_transaction(connection, options, operation_id, spec.public())
-
     def _installation(self, name: str) -> InstallationRecord:
         found = self._ledger.installation(name)
         if found is None:
@@ -171,19 +167,3 @@ class Control:
         if found is None:
             raise NotFound(f"there is no operation {operation_id}")
         return found
-
-
-def _phase_rows(graph: Graph, spec: InstallationSpec, operation_id: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "operation_id": operation_id,
-            "name": phase.name,
-            "position": position,
-            "title": phase.title,
-            "needs": list(phase.needs),
-            "weight": phase.weight,
-            "state": "skipped" if phase.skip(spec) else "pending",
-            "attempt": 1,
-        }
-        for position, phase in enumerate(graph.phases)
-    ]

@@ -8,8 +8,8 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -20,7 +20,7 @@ from steps.clients.aws import Aws
 from steps.clients.kubernetes import Kube
 from steps.errors import Code, Fault, PodiumError, TransientError, problem_of
 from steps.names import Owner
-from steps.waiting import NeedsPerson, Pending
+from steps.waiting import Blocked, NeedsPerson, Pending
 from workflows.context import context
 from workflows.facts import Facts
 from workflows.spec import InstallationSpec
@@ -45,6 +45,10 @@ class Run:
     phase: str
     spec: InstallationSpec
     facts: Facts
+    awaits: tuple[str, ...] = ()
+    """Phases that this one's waits hang on (workflows/graph.py)."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """How the operation was asked for, e.g. an uninstall's `data` and `force`."""
 
     @property
     def owner(self) -> Owner:
@@ -72,7 +76,7 @@ class Run:
     async def wait(
         self,
         action: str,
-        look: Callable[P, R | Pending | NeedsPerson],
+        look: Callable[P, R | Pending | NeedsPerson | Blocked],
         minutes: float,
         /,
         *args: P.args,
@@ -107,7 +111,7 @@ class Run:
     async def _outside(self, call: Callable[[], R]) -> R:
         """Runs a call once the phase's previous one has ended: after a cancel that may still be having its effect,
         and a retry must not meet it."""
-        key, calls = (self.operation_id, self.phase), context().calls
+        key, calls = (self.spec.name, self.phase), context().calls
         before = calls.get(key)
         if before is not None and not before.done():
             await asyncio.wait({asyncio.wrap_future(before)})
@@ -138,7 +142,7 @@ class Run:
                 found = await self._outside(call)
             except TransientError as error:
                 found = Pending(error.message)
-            if not isinstance(found, Pending | NeedsPerson):
+            if not isinstance(found, Pending | NeedsPerson | Blocked):
                 await watch.over()
                 return found
             await watch.note(found, late)
@@ -152,7 +156,7 @@ class _Watch:
     def __init__(self, run: Run, action: str, name: str, minutes: float) -> None:
         self._run, self._action, self._name, self._minutes = run, action, name, minutes
         self._started = time.monotonic()
-        self._seen: Pending | NeedsPerson | None = None
+        self._seen: Pending | NeedsPerson | Blocked | None = None
 
     @property
     def late(self) -> bool:
@@ -162,15 +166,15 @@ class _Watch:
         """A twentieth of the time waited so far: a wait is overshot by 5 % at most; long waits cost few looks."""
         return min(LONGEST_LOOK_SECONDS, max(SHORTEST_LOOK_SECONDS, (time.monotonic() - self._started) * LOOK_SHARE))
 
-    async def note(self, found: Pending | NeedsPerson, late: bool) -> None:
+    async def note(self, found: Pending | NeedsPerson | Blocked, late: bool) -> None:
         journal, run = context().journal, self._run
-        if isinstance(found, NeedsPerson):
+        if isinstance(found, NeedsPerson | Blocked):
             if found != self._seen:
                 await in_pool(partial(journal.phase_waiting, run.operation_id, run.phase, self._name, found))
             self._started = time.monotonic()
         elif late:
             raise _timed_out(self._action, found.detail, self._minutes)
-        elif isinstance(self._seen, NeedsPerson):
+        elif isinstance(self._seen, NeedsPerson | Blocked):
             await self.over()
         elif found != self._seen:
             text = f"{self._action}: {found.detail}"
@@ -180,15 +184,16 @@ class _Watch:
     async def give_up_when_hopeless(self) -> None:
         """Raises INTERRUPTED when what this wait hangs on has failed: the operation could not end otherwise."""
         ctx, run = context(), self._run
-        awaited = ctx.graph[run.phase].awaits
-        if not awaited:
+        if not run.awaits:
             return
-        failed = ctx.graph.upstream(awaited) & await in_pool(partial(ctx.ledger.failed_phases, run.operation_id))
+        failed = ctx.graphs["install"].upstream(run.awaits) & await in_pool(
+            partial(ctx.ledger.failed_phases, run.operation_id)
+        )
         if failed:
             raise _interrupted(self._action, sorted(failed))
 
     async def over(self) -> None:
-        if isinstance(self._seen, NeedsPerson):
+        if isinstance(self._seen, NeedsPerson | Blocked):
             run = self._run
             await in_pool(partial(context().journal.phase_resumed, run.operation_id, run.phase, self._action))
 

@@ -1,10 +1,11 @@
-"""The engine: walks the phase graph as durable workflows.
+"""The engine: walks a phase graph as durable workflows, forwards for an install, backwards for an uninstall.
 
 The parent starts a child workflow per phase as soon as the phase's needs are met, and waits for whichever ends first
 (`DBOS.wait_first_async`, checkpointed: a replay makes the same choices). After a failure nothing new starts, phases
 already running finish, and the operation ends in ERROR, from where `control.retry` rewinds it.
 """
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -15,10 +16,12 @@ from steps.errors import Code, problem_of
 from workflows.context import context
 from workflows.durable import Run, in_pool
 from workflows.facts import Facts, outputs
-from workflows.graph import Phase
+from workflows.graph import Graph, Phase
+from workflows.report import report_of
 from workflows.spec import ExposureMode, InstallationSpec
 
 WAIT_FIRST_POLL_SECONDS = 0.2
+StartPhase = Callable[[str, Facts], Awaitable[WorkflowHandleAsync[dict[str, Any]]]]
 
 
 def child_id(operation_id: str, phase: str) -> str:
@@ -29,33 +32,62 @@ def child_id(operation_id: str, phase: str) -> str:
 @DBOS.workflow(name="podium.install")
 async def install(operation_id: str, spec: dict[str, Any]) -> dict[str, Any]:
     """Runs all phases that the spec wants. Returns the installation's outputs; raises the first phase's error."""
-    parsed = InstallationSpec.model_validate(spec)
-    journal = context().journal
-    await _journalled("operation.started", partial(journal.operation_started, operation_id))
-    walk = _Walk(operation_id, spec, context().graph.wanted(parsed))
-    facts = await walk.to_the_end()
-    if walk.failure is not None:
-        problem = problem_of(walk.failure)
-        await _journalled("operation.failed", partial(journal.operation_failed, operation_id, problem))
-        raise walk.failure
+    parsed, graph = InstallationSpec.model_validate(spec), context().graphs["install"]
+
+    async def start(phase: str, facts: Facts) -> WorkflowHandleAsync[dict[str, Any]]:
+        return await DBOS.start_workflow_async(run_phase, operation_id, phase, spec, dict(facts))
+
+    facts = await _walk(operation_id, graph, graph.wanted(parsed), start)
     exposed = parsed.exposure.mode is not ExposureMode.INTERNAL
     shown = outputs(
         facts,
         conductor_path=parsed.exposure.conductor_path if exposed else None,
         app_path=parsed.exposure.app_path if exposed else None,
     )
-    await _journalled("operation.succeeded", partial(journal.operation_succeeded, operation_id, shown))
+    done = partial(context().journal.operation_succeeded, operation_id, outputs=shown, facts=dict(facts))
+    await _journalled("operation.succeeded", done)
     return shown
+
+
+@DBOS.workflow(name="podium.uninstall")
+async def uninstall(operation_id: str, spec: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Unmakes everything, whatever there is of it. Returns the report; raises the first phase's error.
+
+    `options`: data "retain" (a last snapshot of the database) or "delete", force bool (without the Kubernetes API).
+    """
+    graph = context().graphs["uninstall"]
+
+    async def start(phase: str, facts: Facts) -> WorkflowHandleAsync[dict[str, Any]]:
+        return await DBOS.start_workflow_async(undo_phase, operation_id, phase, spec, dict(facts), options)
+
+    facts = await _walk(operation_id, graph, graph.phases, start)
+    report = report_of(facts)
+    done = partial(context().journal.operation_succeeded, operation_id, outputs={}, facts={}, report=report)
+    await _journalled("operation.succeeded", done)
+    return report
+
+
+async def _walk(operation_id: str, graph: Graph, phases: tuple[Phase, ...], start: StartPhase) -> Facts:
+    """All that the phases found out, when all succeeded. Raises the first one's error after the others have ended."""
+    journal = context().journal
+    await _journalled("operation.started", partial(journal.operation_started, operation_id))
+    walk = _Walk(operation_id, graph, phases, start)
+    facts = await walk.to_the_end()
+    if walk.failure is not None:
+        problem = problem_of(walk.failure)
+        await _journalled("operation.failed", partial(journal.operation_failed, operation_id, problem))
+        raise walk.failure
+    return facts
 
 
 class _Walk:
     """One walk over the graph; its state is rebuilt from checkpoints on replay."""
 
-    def __init__(self, operation_id: str, spec: dict[str, Any], phases: tuple[Phase, ...]) -> None:
+    def __init__(self, operation_id: str, graph: Graph, phases: tuple[Phase, ...], start: StartPhase) -> None:
         self._operation_id = operation_id
-        self._spec = spec
+        self._start = start
         self._todo = list(phases)
-        self._done: set[str] = set(context().graph.names) - {phase.name for phase in phases}
+        self._done: set[str] = set(graph.names) - {phase.name for phase in phases}
         self._running: dict[str, WorkflowHandleAsync[dict[str, Any]]] = {}
         self._facts: Facts = {}
         self.failure: Exception | None = None
@@ -74,9 +106,7 @@ class _Walk:
             self._todo.remove(phase)
             identifier = child_id(self._operation_id, phase.name)
             with SetWorkflowID(identifier):
-                self._running[identifier] = await DBOS.start_workflow_async(
-                    run_phase, self._operation_id, phase.name, self._spec, dict(self._facts)
-                )
+                self._running[identifier] = await self._start(phase.name, self._facts)
 
     async def _finish_one(self) -> None:
         handles = list(self._running.values())
@@ -97,9 +127,29 @@ class _Walk:
 
 @DBOS.workflow(name="podium.phase")
 async def run_phase(operation_id: str, phase: str, spec: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    """One phase, as a child workflow: its steps have ids of their own. Returns the facts it adds."""
-    journal, row = context().journal, context().graph[phase]
-    run = Run(operation_id, phase, InstallationSpec.model_validate(spec), Facts(**facts))  # type: ignore[typeddict-item]
+    """One phase of an install, as a child workflow: its steps have ids of their own. Returns the facts it adds."""
+    return await _run(context().graphs["install"][phase], operation_id, spec, facts, {})
+
+
+@DBOS.workflow(name="podium.undo-phase")
+async def undo_phase(
+    operation_id: str, phase: str, spec: dict[str, Any], facts: dict[str, Any], options: dict[str, Any]
+) -> dict[str, Any]:
+    """One phase of an uninstall. Without a cluster there is nothing to unmake inside it."""
+    row = context().graphs["uninstall"][phase]
+    if row.in_cluster and "cluster_endpoint" not in facts:
+        journal = context().journal
+        await _journalled("phase.skipped", partial(journal.phase_skipped, operation_id, phase, "There is no cluster"))
+        return {}
+    return await _run(row, operation_id, spec, facts, options)
+
+
+async def _run(
+    row: Phase, operation_id: str, spec: dict[str, Any], facts: dict[str, Any], options: dict[str, Any]
+) -> dict[str, Any]:
+    journal, phase = context().journal, row.name
+    known = Facts(**facts)  # type: ignore[typeddict-item]
+    run = Run(operation_id, phase, InstallationSpec.model_validate(spec), known, row.awaits, options)
     await _journalled("phase.started", partial(journal.phase_started, operation_id, phase, row.title))
     try:
         found = await row.run(run)

@@ -30,6 +30,16 @@ class WrongState(RequestError):
         self.allowed = allowed
 
 
+class OperationInProgress(RequestError):
+    """Another operation on the installation has not ended; `id`, `kind` and `state` are its."""
+
+    def __init__(self, operation_id: str, kind: str, state: str) -> None:
+        super().__init__(f"operation {operation_id} ({kind}) is {state}")
+        self.id = operation_id
+        self.kind = kind
+        self.state = state
+
+
 class UnknownPhase(RequestError):
     """No phase of that name; `names` lists those that exist."""
 

@@ -42,6 +42,10 @@ class Facts(TypedDict, total=False):
     secrets_hash: str
     smoke_test: dict[str, Any]
 
+    final_snapshot: dict[str, Any] | None
+    left: list[dict[str, Any]]
+    proof: dict[str, Any]
+
 
 _SHOWN = (
     "cluster_name",

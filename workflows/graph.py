@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from workflows.facts import Facts
@@ -21,6 +22,21 @@ def never(spec: InstallationSpec) -> bool:
 
 
 @dataclass(frozen=True)
+class Undo:
+    """How a phase is unmade: from any state, also when the phase never ran. `weight` is seconds at AWS.
+
+    `in_cluster`: by the Kubernetes API, so that there is nothing to do where there is no cluster. `after`: phases that
+    are unmade before this one although they only await it.
+    """
+
+    title: str
+    run: PhaseFunction
+    weight: float = 1
+    in_cluster: bool = False
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Phase:
     """One row: `run` makes it, `undo` unmakes it; both are idempotent. `weight` is seconds at AWS.
 
@@ -31,10 +47,11 @@ class Phase:
     title: str
     needs: tuple[str, ...]
     run: PhaseFunction
-    undo: PhaseFunction
+    undo: Undo
     weight: float
     skip: Callable[[InstallationSpec], bool] = never
     awaits: tuple[str, ...] = ()
+    in_cluster: bool = False
 
 
 class Graph:
@@ -75,3 +92,24 @@ class Graph:
             if found.intersection(phase.needs):
                 found.add(phase.name)
         return tuple(phase.name for phase in self.phases if phase.name in found)
+
+
+def undoing(graph: Graph, *, first: Phase, last: Phase) -> Graph:
+    """The graph backwards: a phase is unmade once all that needs or awaits it is; `first` and `last` enclose it."""
+    needs = {phase.name: _unmade_before(graph, phase) for phase in graph.phases}
+    rows = []
+    for name in TopologicalSorter(needs).static_order():
+        undo = graph[name].undo
+        before = (first.name, *sorted(needs[name], key=graph.names.index))
+        rows.append(Phase(name, undo.title, before, undo.run, undo, undo.weight, in_cluster=undo.in_cluster))
+    end = Phase(last.name, last.title, graph.names, last.run, last.undo, last.weight, in_cluster=last.in_cluster)
+    return Graph((first, *rows, end))
+
+
+def _unmade_before(graph: Graph, phase: Phase) -> set[str]:
+    """Names of the phases that must be unmade before `phase` is."""
+    needing = {other.name for other in graph.phases if phase.name in other.needs}
+    awaiting = {
+        other.name for other in graph.phases if phase.name in other.awaits and phase.name not in other.undo.after
+    }
+    return needing | awaiting | set(phase.undo.after)

@@ -12,11 +12,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from steps.errors import Problem
-from steps.waiting import NeedsPerson
+from steps.waiting import Blocked, NeedsPerson
 from workflows.tables import events, installations, operations, phases
 
 _FORGOTTEN = ("started_at", "finished_at", "action", "error", "waiting")
 _CANCELLED = ("CANCELLING", "CANCELLED")
+_BUSY = {"install": "PROVISIONING", "uninstall": "DELETING", "upgrade": "UPDATING"}
+_DONE = {"install": "READY", "uninstall": "DELETED", "upgrade": "READY"}
+"""The installation's state while an operation of a kind runs, and when it has succeeded."""
+_SUCCESS = {
+    "install": "The installation is ready",
+    "uninstall": "Nothing of the installation is left",
+    "upgrade": "The installation is as its new spec says",
+}
 
 
 def now() -> datetime:
@@ -32,18 +40,27 @@ class Journal:
     def operation_started(self, operation_id: str) -> None:
         with self._engine.begin() as connection:
             values = {"state": "RUNNING", "started_at": sa.func.coalesce(operations.c.started_at, now())}
-            _set_operation(connection, operation_id, "PROVISIONING", values)
+            _set_operation(connection, operation_id, _BUSY[_kind(connection, operation_id)], values)
             _log(connection, operation_id, "operation.started", "The operation started")
 
-    def operation_succeeded(self, operation_id: str, outputs: dict[str, Any]) -> None:
+    def operation_succeeded(
+        self,
+        operation_id: str,
+        *,
+        outputs: dict[str, Any],
+        facts: dict[str, Any],
+        report: dict[str, Any] | None = None,
+    ) -> None:
+        """`facts` are what a later operation on the installation needs to know; `report` is the operation's own."""
         with self._engine.begin() as connection:
-            if not _set_operation(
-                connection, operation_id, "READY", {"state": "SUCCEEDED", "finished_at": now(), "error": None}
-            ):
+            kind = _kind(connection, operation_id)
+            values = {"state": "SUCCEEDED", "finished_at": now(), "error": None, "report": report}
+            if not _set_operation(connection, operation_id, _DONE[kind], values):
                 return
             owner = sa.select(operations.c.installation).where(operations.c.id == operation_id).scalar_subquery()
-            connection.execute(sa.update(installations).where(installations.c.name == owner).values(outputs=outputs))
-            _log(connection, operation_id, "operation.succeeded", "The installation is ready")
+            found = {"outputs": outputs, "facts": facts}
+            connection.execute(sa.update(installations).where(installations.c.name == owner).values(found))
+            _log(connection, operation_id, "operation.succeeded", _SUCCESS[kind])
 
     def operation_failed(self, operation_id: str, problem: Problem) -> None:
         with self._engine.begin() as connection:
@@ -62,6 +79,12 @@ class Journal:
             values = {"state": "succeeded", "finished_at": now(), "action": None, "error": None, "waiting": None}
             if _set_phase(connection, operation_id, phase, values):
                 _log(connection, operation_id, "phase.succeeded", title, phase=phase)
+
+    def phase_skipped(self, operation_id: str, phase: str, why: str) -> None:
+        with self._engine.begin() as connection:
+            values = {"state": "skipped", "finished_at": now(), "action": why, "error": None, "waiting": None}
+            if _set_phase(connection, operation_id, phase, values):
+                _log(connection, operation_id, "phase.skipped", why, phase=phase)
 
     def phase_failed(self, operation_id: str, phase: str, problem: Problem) -> None:
         with self._engine.begin() as connection:
@@ -103,8 +126,8 @@ class Journal:
         with self._engine.begin() as connection:
             _set_phase(connection, operation_id, phase, {"action": action[:400]})
 
-    def phase_waiting(self, operation_id: str, phase: str, step: str, need: NeedsPerson) -> None:
-        waiting = {"what": need.what, "how": need.how, "commands": list(need.commands)}
+    def phase_waiting(self, operation_id: str, phase: str, step: str, need: NeedsPerson | Blocked) -> None:
+        waiting = need.as_dict()
         with self._engine.begin() as connection:
             if _set_phase(
                 connection, operation_id, phase, {"state": "waiting", "action": need.what, "waiting": waiting}
@@ -154,7 +177,7 @@ class Journal:
             )
             values = {"state": "PENDING", "error": None, "finished_at": None}
             connection.execute(sa.update(operations).where(operations.c.id == operation_id).values(values))
-            _set_installation_state(connection, operation_id, "PROVISIONING")
+            _set_installation_state(connection, operation_id, _BUSY[_kind(connection, operation_id)])
             message = f"Retrying {', '.join(again)}" if again else "Going on"
             _log(connection, operation_id, "operation.retried", message, data={"phases": again})
 
@@ -229,6 +252,11 @@ def _set_operation(
     return True
 
 
+def _kind(connection: sa.Connection, operation_id: str) -> str:
+    kind: str = connection.execute(sa.select(operations.c.kind).where(operations.c.id == operation_id)).scalar_one()
+    return kind
+
+
 def _set_installation_state(connection: sa.Connection, operation_id: str, state: str) -> None:
     owner = sa.select(operations.c.installation).where(operations.c.id == operation_id).scalar_subquery()
     connection.execute(sa.update(installations).where(installations.c.name == owner).values(state=state))
@@ -250,5 +278,5 @@ def _resume(connection: sa.Connection, operation_id: str, phase: str, action: st
         return False
     waits = sa.exists().where(phases.c.operation_id == operation_id, phases.c.state == "waiting")
     if not connection.execute(sa.select(waits)).scalar_one():
-        _set_operation(connection, operation_id, "PROVISIONING", {"state": "RUNNING"})
+        _set_operation(connection, operation_id, _BUSY[_kind(connection, operation_id)], {"state": "RUNNING"})
     return True

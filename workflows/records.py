@@ -31,7 +31,8 @@ class PhaseRecord:
 class OperationRecord:
     """One durable run on an installation; `id` is the DBOS workflow id.
 
-    `state`: PENDING, RUNNING, WAITING, SUCCEEDED, FAILED, CANCELLING or CANCELLED. `progress` is a percentage.
+    `kind`: install or uninstall. `state`: PENDING, RUNNING, WAITING, SUCCEEDED, FAILED, CANCELLING or CANCELLED.
+    `progress` is a percentage. `options` is how it was asked for, `report` what it has to say at its end.
     """
 
     id: str
@@ -43,6 +44,8 @@ class OperationRecord:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     error: dict[str, Any] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    report: dict[str, Any] | None = None
     phases: tuple[PhaseRecord, ...] = ()
 
 

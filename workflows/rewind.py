@@ -65,4 +65,4 @@ def _parents_step(steps: list[StepInfo], again: set[str]) -> int | None:
 
 
 def _starts_child(step: StepInfo) -> bool:
-    return step["function_name"] == "podium.phase"
+    return step["function_name"] in ("podium.phase", "podium.undo-phase")

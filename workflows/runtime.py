@@ -1,5 +1,6 @@
 """Start-up: migrate Podium's tables, launch DBOS on the same database, recover what was interrupted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +10,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from workflows import engine as _engine  # noqa: F401 - registers the workflows with DBOS
 from workflows.context import Clients, Context, context, set_context
-from workflows.control import APPLICATION_VERSION, QUEUE, Control
+from workflows.control import Control
 from workflows.errors import DatabaseUnavailable
 from workflows.graph import Graph
 from workflows.journal import Journal
 from workflows.ledger import Ledger
-from workflows.phases import INSTALL
+from workflows.orders import APPLICATION_VERSION, QUEUE
+from workflows.phases import GRAPHS
 from workflows.tables import SCHEMA_VERSION, VERSION_TABLE
 
 OPERATIONS_PER_ACCOUNT = 5
@@ -52,7 +54,7 @@ class Runtime:
         self.engine.dispose()
 
 
-def launch(settings: RuntimeSettings, *, execute: bool = True, graph: Graph = INSTALL) -> Runtime:
+def launch(settings: RuntimeSettings, *, execute: bool = True, graphs: Mapping[str, Graph] = GRAPHS) -> Runtime:
     """Raises DatabaseUnavailable when the database cannot be reached or migrated."""
     engine = make_engine(settings.database_url, settings.pool_size)
     try:
@@ -60,7 +62,7 @@ def launch(settings: RuntimeSettings, *, execute: bool = True, graph: Graph = IN
     except (SQLAlchemyError, OSError) as error:
         engine.dispose()
         raise DatabaseUnavailable(type(error).__name__) from error
-    set_context(Context(Journal(engine), Ledger(engine), Clients(settings.helm), graph))
+    set_context(Context(Journal(engine), Ledger(engine), Clients(settings.helm), graphs))
     if execute:
         DBOS(config=dbos_config(settings))
         DBOS.launch()

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Dialect
 metadata = sa.MetaData()
 
 VERSION_TABLE = "podium_alembic_version"
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest migration: a database that has it is not migrated, which spares loading alembic at every start."""
 
 
@@ -37,6 +37,7 @@ installations = sa.Table(
     sa.Column("state", sa.String(20), nullable=False),
     sa.Column("spec", sa.JSON, nullable=False),
     sa.Column("outputs", sa.JSON, nullable=False),
+    sa.Column("facts", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("operation_id", sa.String(64), nullable=False),
     sa.Column("event_seq", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_at", UtcDateTime, nullable=False),
@@ -49,6 +50,8 @@ operations = sa.Table(
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("installation", sa.String(64), sa.ForeignKey("podium_installations.name"), nullable=False, index=True),
     sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("options", sa.JSON, nullable=False, server_default="{}"),
+    sa.Column("report", sa.JSON(none_as_null=True)),
     sa.Column("state", sa.String(20), nullable=False),
     sa.Column("error", sa.JSON(none_as_null=True)),
     sa.Column("created_at", UtcDateTime, nullable=False),

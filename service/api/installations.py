@@ -1,6 +1,6 @@
 """Installations: create (or only plan), list, look at, retry, cancel, provide what a phase waits for."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response, Security
 from fastapi.responses import JSONResponse
@@ -104,6 +104,34 @@ def get_installation(name: InstallationName, engine: Engine) -> Any:
     if found is None:
         raise NotFound(f"There is no installation {name}.")
     return found
+
+
+@router.delete(
+    "/installations/{name}",
+    operation_id="deleteInstallation",
+    status_code=202,
+    response_model=Operation,
+    summary="Uninstall a Conductor",
+    responses={202: {"headers": _HEADERS, "description": "Accepted: the uninstall runs; watch the operation."}},
+)
+def delete_installation(
+    name: InstallationName,
+    engine: Engine,
+    response: Response,
+    data: Annotated[
+        Literal["retain", "delete"],
+        Query(description="The database's data: retain a last snapshot, or delete it for good."),
+    ] = "retain",
+    force: Annotated[
+        bool, Query(description="Leave Kubernetes alone when the cluster cannot be reached; AWS is still cleaned up.")
+    ] = False,
+) -> Any:
+    """Unmakes everything that Podium made, from any state; what was given or adopted is left alone and listed.
+
+    The same request again answers with the same operation. GET still shows a deleted installation, with the proof
+    that nothing is left.
+    """
+    return _point_to(response, engine.control.delete(name, data=data, force=force))
 
 
 @router.post(

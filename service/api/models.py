@@ -84,15 +84,30 @@ class PhaseError(Answer):
     """The step that failed."""
 
 
+class Blocker(Answer):
+    """A resource that keeps another from being deleted."""
+
+    arn: str
+    """Its ARN."""
+    why: str
+    """How it is in the way."""
+    owner: str
+    """Whose it is, as far as its tags tell."""
+
+
 class Waiting(Answer):
     """What a phase needs from a person."""
 
+    code: str | None = Field(default=None, examples=["BLOCKED"])
+    """Stable code, where there is one: BLOCKED, AWS_CREDENTIALS_EXPIRED."""
     what: str
     """What is needed."""
     how: str
     """How to give it."""
     commands: list[str] = []
     """Shell commands, ready to paste."""
+    resources: list[Blocker] = []
+    """What is in the way of a delete."""
 
 
 class Phase(Answer):
@@ -130,7 +145,11 @@ class Operation(Answer):
     installation: str
     """Name of the installation."""
     kind: str = Field(examples=["install"])
-    """What it does."""
+    """What it does: install or uninstall."""
+    options: dict[str, Any] = {}
+    """How it was asked for."""
+    report: dict[str, Any] | None = None
+    """What it has to say at its end: an uninstall's snapshot, what it left alone and why, and the proof."""
     state: OperationState
     """Where it stands."""
     progress: int = Field(ge=0, le=100)

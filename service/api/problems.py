@@ -134,6 +134,18 @@ def _wrong_state(_request: Request, error: Exception) -> JSONResponse:
     )
 
 
+def _in_progress(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.OperationInProgress)  # noqa: S101 - registered for this type only
+    return problem(
+        409,
+        "OPERATION_IN_PROGRESS",
+        f"Another operation ({error.kind}) on this installation is {error.state}.",
+        remedy="Wait until it has ended, or cancel it first (POST …:cancel).",
+        operation=f"/v1/operations/{error.id}",
+        state=error.state,
+    )
+
+
 def _unknown_phase(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.UnknownPhase)  # noqa: S101 - registered for this type only
     remedy = f"Use one of {', '.join(error.names)}."
@@ -188,6 +200,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.AlreadyExists, _already_exists)
     app.add_exception_handler(errors.IdempotencyMismatch, _idempotency_mismatch)
     app.add_exception_handler(errors.WrongState, _wrong_state)
+    app.add_exception_handler(errors.OperationInProgress, _in_progress)
     app.add_exception_handler(errors.UnknownPhase, _unknown_phase)
     app.add_exception_handler(PodiumError, _podium_error)
     app.add_exception_handler(errors.DatabaseUnavailable, _database_unavailable)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tests.workflows.toy import World, toy_graph
+from tests.workflows.toy import World, toy_graphs
 from workflows.errors import AlreadyExists, IdempotencyMismatch, UnknownPhase, WrongState
 from workflows.records import InstallationRecord
 from workflows.runtime import Runtime, RuntimeSettings, launch
@@ -26,7 +26,7 @@ def world() -> World:
 @contextmanager
 def running(tmp_path: Path, world: World, *, asking: bool = False) -> Iterator[Runtime]:
     settings = RuntimeSettings(database_url=f"sqlite:///{tmp_path}/podium.db", helm="helm")
-    runtime = launch(settings, graph=toy_graph(world, asking=asking))
+    runtime = launch(settings, graphs=toy_graphs(world, asking=asking))
     try:
         yield runtime
     finally:

@@ -5,11 +5,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from steps.errors import Code, PodiumError
-from steps.waiting import NeedsPerson, Pending
+from steps.waiting import Blocked, NeedsPerson, Pending
 from workflows.context import context
 from workflows.durable import Run
 from workflows.facts import Facts
-from workflows.graph import Graph, Phase
+from workflows.graph import Graph, Phase, Undo, undoing
 
 
 @dataclass
@@ -19,7 +19,9 @@ class World:
     calls: list[str] = field(default_factory=list)
     failing: set[str] = field(default_factory=set)
     pending: set[str] = field(default_factory=set)
+    in_the_way: set[str] = field(default_factory=set)
     blocked: dict[str, threading.Event] = field(default_factory=dict)
+    cluster: bool = True
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -41,8 +43,10 @@ def make(world: World, what: str) -> str:
     return what
 
 
-def look(world: World, what: str) -> str | Pending:
+def look(world: World, what: str) -> str | Pending | Blocked:
     world.note(what)
+    if what in world.in_the_way:
+        return Blocked(f"{what} is in use", "Delete it.", ({"arn": "arn:x", "why": "is inside", "owner": "somebody"},))
     return Pending("not yet") if what in world.pending else what
 
 
@@ -51,8 +55,8 @@ def ask(operation_id: str, phase: str) -> str | NeedsPerson:
     return given["secret"] if given else NeedsPerson("An API key is needed.", "Provide one.")
 
 
-def toy_graph(world: World, *, asking: bool = False) -> Graph:
-    """a -> (b, c) -> d; each phase has three steps, the second one a wait, which in c hangs on b."""
+def toy_graphs(world: World, *, asking: bool = False) -> dict[str, Graph]:
+    """a -> (b, c) -> d; each phase has three steps, the second one a wait, in c it hangs on b. d is in the cluster."""
 
     def phase(name: str, *needs: str) -> Phase:
         async def run(run: Run) -> Facts:
@@ -63,6 +67,29 @@ def toy_graph(world: World, *, asking: bool = False) -> Graph:
             await run.step(f"Making {name}3", make, world, f"{name}3")
             return Facts()
 
-        return Phase(name, f"Doing {name}", needs, run, run, 1, awaits=("b",) if name == "c" else ())
+        async def undo(run: Run) -> Facts:
+            await run.step(f"Unmaking {name}", make, world, f"un{name}1")
+            await run.wait(f"Waiting for {name} to go", look, 1, world, f"un{name}2")
+            return Facts()
 
-    return Graph((phase("a"), phase("b", "a"), phase("c", "a"), phase("d", "b", "c")))
+        undone = Undo(f"Undoing {name}", undo, in_cluster=name == "d")
+        return Phase(name, f"Doing {name}", needs, run, undone, 1, awaits=("b",) if name == "c" else ())
+
+    install = Graph((phase("a"), phase("b", "a"), phase("c", "a"), phase("d", "b", "c")))
+    return {"install": install, "uninstall": undoing(install, first=_first(world), last=_last(world))}
+
+
+def _first(world: World) -> Phase:
+    async def survey(run: Run) -> Facts:
+        await run.step("Looking", make, world, "survey")
+        return Facts(cluster_endpoint="here") if world.cluster else Facts()
+
+    return Phase("survey", "Looking", (), survey, Undo("Nothing", survey), 1)
+
+
+def _last(world: World) -> Phase:
+    async def proof(run: Run) -> Facts:
+        await run.step("Proving", make, world, "proof")
+        return Facts(left=[{"arn": "given", "why": "it was given"}], proof={"leftovers": []})
+
+    return Phase("proof", "Proving", (), proof, Undo("Nothing", proof), 1)
