@@ -66,7 +66,7 @@ def while_fresh(call: Callable[[], T], age: Callable[[], float | None], seconds:
         pause = min(2 * pause, 5.0)
 
 
-def keep_one(twins: list[T], is_used: Callable[[T], bool], delete: Callable[[T], None]) -> T:
+def keep_one(twins: list[T], is_used: Callable[[T], bool], delete: Callable[[T], object]) -> T:
     """The one to keep of things that are all ours and the same: the first that is used, else the first.
 
     `twins` are in a stable order (by id), so everybody who looks keeps the same one. The others are deleted, unless

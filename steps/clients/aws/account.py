@@ -3,17 +3,23 @@
 from functools import cached_property
 
 from steps.clients.aws.ec2_catalog import Catalog
+from steps.clients.aws.ec2_contents import Contents
 from steps.clients.aws.ec2_groups import SecurityGroups
+from steps.clients.aws.ec2_interfaces import Interfaces
 from steps.clients.aws.ec2_nat import Nat
 from steps.clients.aws.ec2_network import Network
 from steps.clients.aws.ecr import Ecr
 from steps.clients.aws.eks import Eks
+from steps.clients.aws.elb import Balancer, ClassicBalancers
+from steps.clients.aws.elbv2 import Balancers
 from steps.clients.aws.iam import Iam
+from steps.clients.aws.logs import Logs
 from steps.clients.aws.rds import Rds
 from steps.clients.aws.secretsmanager import SecretsManager
 from steps.clients.aws.servicequotas import ServiceQuotas
 from steps.clients.aws.session import ATTEMPTS, AwsTarget, Connection
 from steps.clients.aws.sts import Identity, Sts
+from steps.clients.aws.tagging import Tagging
 
 
 class Aws:
@@ -27,12 +33,18 @@ class Aws:
         self.network = Network(self.connection)
         self.nat = Nat(self.connection)
         self.groups = SecurityGroups(self.connection)
+        self.interfaces = Interfaces(self.connection)
+        self.contents = Contents(self.connection)
         self.catalog = Catalog(self.connection)
         self.eks = Eks(self.connection)
         self.iam = Iam(self.connection)
         self.rds = Rds(self.connection)
         self.ecr = Ecr(self.connection)
         self.secrets = SecretsManager(self.connection)
+        self.classic_balancers = ClassicBalancers(self.connection)
+        self.balancers = Balancers(self.connection)
+        self.tagging = Tagging(self.connection)
+        self.logs = Logs(self.connection)
         self.service_quotas = ServiceQuotas(self.connection)
 
     @property
@@ -53,6 +65,15 @@ class Aws:
     def account_id(self) -> str:
         """The twelve-digit account number."""
         return self.identity().account_id
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of something in this account and region, e.g. `arn("ec2", "vpc/vpc-1")`."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account_id()}:{resource}"
+
+    def all_balancers(self) -> list[Balancer]:
+        """The region's load balancers, classic ones first."""
+        prefix = self.arn("elasticloadbalancing", "loadbalancer/")
+        return [*self.classic_balancers.balancers(prefix), *self.balancers.balancers()]
 
     def cluster_token(self, cluster_name: str) -> str:
         """A bearer token for the EKS cluster's API; renew it before it is 14 minutes old."""

@@ -9,6 +9,8 @@ from steps.clients.aws.base import ServiceClient, Tolerate, tag_dict, tag_filter
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
+IN_USE = "DependencyViolation"
+
 
 @dataclass(frozen=True)
 class SecurityGroup:
@@ -82,9 +84,39 @@ class SecurityGroups(ServiceClient):
                 self._api.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=rules)
 
     @translated
-    def delete(self, group_id: str) -> None:
-        with Tolerate("InvalidGroup.NotFound", "InvalidGroupId.Malformed"):
+    def delete(self, group_id: str) -> bool:
+        """Whether it is gone now; False while an interface has it or another group's rule names it."""
+        with Tolerate("InvalidGroup.NotFound", "InvalidGroupId.Malformed", IN_USE) as refused:
             self._api.delete_security_group(GroupId=group_id)
+        return refused.code != IN_USE
+
+    @translated
+    def naming(self, group_id: str) -> list[SecurityGroup]:
+        """The other groups whose rules let this one in or out."""
+        found: dict[str, SecurityGroup] = {}
+        for name in ("ip-permission.group-id", "egress.ip-permission.group-id"):
+            found |= {one.id: one for one in self._found([{"Name": name, "Values": [group_id]}])}
+        return [one for one in found.values() if one.id != group_id]
+
+    @translated
+    def forget_groups(self, group_id: str) -> None:
+        """Remove the group's rules, in and out, that name a group (another, or itself)."""
+        answer = self._api.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group_id]}])
+        rules = [one for one in answer["SecurityGroupRules"] if one.get("ReferencedGroupInfo")]
+        inward = [one.get("SecurityGroupRuleId", "") for one in rules if not one.get("IsEgress")]
+        outward = [one.get("SecurityGroupRuleId", "") for one in rules if one.get("IsEgress")]
+        with Tolerate("InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound"):
+            if inward:
+                self._api.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=inward)
+        with Tolerate("InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound"):
+            if outward:
+                self._api.revoke_security_group_egress(GroupId=group_id, SecurityGroupRuleIds=outward)
+
+    @translated
+    def rules(self, tags: Mapping[str, str]) -> list[str]:
+        """Ids of the rules with these tags."""
+        pages = self._api.get_paginator("describe_security_group_rules").paginate(Filters=tag_filters(tags))
+        return [one.get("SecurityGroupRuleId", "") for page in pages for one in page["SecurityGroupRules"]]
 
     def _rule_id(self, group_id: str, port: int, source_group_id: str) -> str:
         answer = self._api.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group_id]}])

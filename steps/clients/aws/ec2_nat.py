@@ -10,17 +10,19 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 FAILED = "failed"
+IN_USE = "InvalidIPAddress.InUse"
 GONE = frozenset({"deleted"})
 USABLE = frozenset({"pending", "available"})
 
 
 @dataclass(frozen=True)
 class Address:
-    """An elastic IP; `association_id` is None while nothing uses it."""
+    """An elastic IP; `association_id` is None while nothing uses it, `interface_id` is what does."""
 
     allocation_id: str
     public_ip: str
     association_id: str | None
+    interface_id: str | None
     tags: dict[str, str]
 
 
@@ -50,7 +52,13 @@ class Nat(ServiceClient):
     def addresses(self, tags: Mapping[str, str] | None = None) -> list[Address]:
         answer = self._api.describe_addresses(Filters=tag_filters(tags or {}))
         found = [
-            Address(one["AllocationId"], one.get("PublicIp", ""), one.get("AssociationId"), tag_dict(one.get("Tags")))
+            Address(
+                one["AllocationId"],
+                one.get("PublicIp", ""),
+                one.get("AssociationId"),
+                one.get("NetworkInterfaceId"),
+                tag_dict(one.get("Tags")),
+            )
             for one in answer["Addresses"]
             if "AllocationId" in one
         ]
@@ -65,9 +73,11 @@ class Nat(ServiceClient):
         return answer["AllocationId"]
 
     @translated
-    def release_address(self, allocation_id: str) -> None:
-        with Tolerate("InvalidAllocationID.NotFound"):
+    def release_address(self, allocation_id: str) -> bool:
+        """Whether it is gone now; False while something uses it."""
+        with Tolerate("InvalidAllocationID.NotFound", IN_USE) as refused:
             self._api.release_address(AllocationId=allocation_id)
+        return refused.code != IN_USE
 
     @translated
     def gateways(self, tags: Mapping[str, str] | None = None) -> list[NatGateway]:

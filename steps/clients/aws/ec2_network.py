@@ -1,7 +1,7 @@
 """EC2: VPCs, internet gateways, subnets, route tables.
 
 `make_x` returns the new id; none of these calls but CreateRouteTable takes a client token, so callers look again after
-making one. `delete_x` of something that is gone already is success.
+making one. `delete_x` of something that is gone already is success; False: AWS refuses, something still uses it.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from steps.clients.aws.base import ServiceClient, Tolerate, tag_dict, tag_filter
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
+IN_USE = "DependencyViolation"
 DUPLICATE_SUBNET = "InvalidSubnet.Conflict"
 
 
@@ -106,18 +107,10 @@ class Network(ServiceClient):
         return support["EnableDnsSupport"].get("Value", False) and names["EnableDnsHostnames"].get("Value", False)
 
     @translated
-    def delete_vpc(self, vpc_id: str) -> None:
-        with Tolerate("InvalidVpcID.NotFound"):
+    def delete_vpc(self, vpc_id: str) -> bool:
+        with Tolerate("InvalidVpcID.NotFound", IN_USE) as refused:
             self._api.delete_vpc(VpcId=vpc_id)
-
-    @translated
-    def interfaces(self, vpc_id: str) -> list[str]:
-        """What still has a network interface in the VPC, one description each: the usual reason a delete is refused."""
-        answer = self._api.describe_network_interfaces(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
-        return [
-            f"{one.get('NetworkInterfaceId', '')} ({one.get('Description') or one.get('InterfaceType', '')})"
-            for one in answer["NetworkInterfaces"]
-        ]
+        return refused.code != IN_USE
 
     # internet gateways
 
@@ -148,13 +141,16 @@ class Network(ServiceClient):
             self._api.attach_internet_gateway(InternetGatewayId=gateway_id, VpcId=vpc_id)
 
     @translated
-    def delete_gateway(self, gateway: InternetGateway) -> None:
+    def delete_gateway(self, gateway: InternetGateway) -> bool:
         """Detach, then delete."""
-        with Tolerate("InvalidInternetGatewayID.NotFound", "Gateway.NotAttached"):
+        with Tolerate("InvalidInternetGatewayID.NotFound", "Gateway.NotAttached", IN_USE) as refused:
             for vpc_id in gateway.vpc_ids:
                 self._api.detach_internet_gateway(InternetGatewayId=gateway.id, VpcId=vpc_id)
-        with Tolerate("InvalidInternetGatewayID.NotFound"):
+        if refused.code == IN_USE:
+            return False
+        with Tolerate("InvalidInternetGatewayID.NotFound", IN_USE) as refused:
             self._api.delete_internet_gateway(InternetGatewayId=gateway.id)
+        return refused.code != IN_USE
 
     # subnets
 
@@ -197,9 +193,10 @@ class Network(ServiceClient):
         self._api.modify_subnet_attribute(SubnetId=subnet_id, MapPublicIpOnLaunch={"Value": True})
 
     @translated
-    def delete_subnet(self, subnet_id: str) -> None:
-        with Tolerate("InvalidSubnetID.NotFound"):
+    def delete_subnet(self, subnet_id: str) -> bool:
+        with Tolerate("InvalidSubnetID.NotFound", IN_USE) as refused:
             self._api.delete_subnet(SubnetId=subnet_id)
+        return refused.code != IN_USE
 
     # route tables
 
@@ -240,13 +237,14 @@ class Network(ServiceClient):
             self._api.associate_route_table(RouteTableId=table_id, SubnetId=subnet_id)
 
     @translated
-    def delete_route_table(self, table: RouteTable) -> None:
+    def delete_route_table(self, table: RouteTable) -> bool:
         """Take it from its subnets, then delete it."""
         for association in table.subnets.values():
             with Tolerate("InvalidAssociationID.NotFound"):
                 self._api.disassociate_route_table(AssociationId=association)
-        with Tolerate("InvalidRouteTableID.NotFound"):
+        with Tolerate("InvalidRouteTableID.NotFound", IN_USE) as refused:
             self._api.delete_route_table(RouteTableId=table.id)
+        return refused.code != IN_USE
 
 
 def _vpc(one: dict[str, Any]) -> Vpc:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ABSENT = "ResourceNotFoundException"
 IN_USE = "ResourceInUseException"
+REFUSED = (IN_USE, "InvalidRequestException")
+"""Deletes that EKS takes later: https://docs.aws.amazon.com/eks/latest/APIReference/API_DeleteCluster.html."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Cluster:
     """A control plane. `status`: CREATING, ACTIVE, DELETING, FAILED, UPDATING, PENDING; empty strings until known."""
 
     name: str
+    arn: str
     status: str
     version: str
     endpoint: str
@@ -32,6 +35,7 @@ class Cluster:
     vpc_id: str
     subnet_ids: tuple[str, ...]
     issues: tuple[str, ...]
+    deletion_protection: bool
     tags: dict[str, str]
 
 
@@ -40,9 +44,19 @@ class NodeGroup:
     """A managed node group. `status`: CREATING, ACTIVE, UPDATING, DELETING, CREATE_FAILED, DELETE_FAILED, DEGRADED."""
 
     name: str
+    arn: str
     status: str
     desired: int
     issues: tuple[str, ...]
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class FargateProfile:
+    """What makes pods run without nodes. Podium makes none."""
+
+    name: str
+    arn: str
     tags: dict[str, str]
 
 
@@ -134,9 +148,11 @@ class Eks(ServiceClient):
         return False
 
     @translated
-    def delete_cluster(self, name: str) -> None:
-        with Tolerate(ABSENT):
+    def delete_cluster(self, name: str) -> bool:
+        """Whether it is on its way out; False when EKS refuses: node groups or profiles are in it, or it is changing."""
+        with Tolerate(ABSENT, *REFUSED) as refused:
             self._api.delete_cluster(name=name)
+        return refused.code not in REFUSED
 
     @translated
     def node_group(self, cluster: str, group: str) -> NodeGroup | None:
@@ -144,6 +160,7 @@ class Eks(ServiceClient):
             one = self._api.describe_nodegroup(clusterName=cluster, nodegroupName=group)["nodegroup"]
             return NodeGroup(
                 group,
+                one["nodegroupArn"],
                 one["status"],
                 one.get("scalingConfig", {}).get("desiredSize", 0),
                 _issues(one.get("health")),
@@ -182,9 +199,31 @@ class Eks(ServiceClient):
         return False
 
     @translated
-    def delete_node_group(self, cluster: str, group: str) -> None:
-        with Tolerate(ABSENT):
+    def delete_node_group(self, cluster: str, group: str) -> bool:
+        """Whether it is on its way out; False when EKS refuses because it is changing."""
+        with Tolerate(ABSENT, *REFUSED) as refused:
             self._api.delete_nodegroup(clusterName=cluster, nodegroupName=group)
+        return refused.code not in REFUSED
+
+    @translated
+    def node_groups(self, cluster: str) -> list[str]:
+        """Names of all its node groups; none when there is no such cluster."""
+        with Tolerate(ABSENT):
+            pages = self._api.get_paginator("list_nodegroups").paginate(clusterName=cluster)
+            return [name for page in pages for name in page["nodegroups"]]
+        return []
+
+    @translated
+    def fargate_profiles(self, cluster: str) -> list[FargateProfile]:
+        """All its Fargate profiles; none when there is no such cluster."""
+        found = []
+        with Tolerate(ABSENT):
+            pages = self._api.get_paginator("list_fargate_profiles").paginate(clusterName=cluster)
+            for name in [name for page in pages for name in page["fargateProfileNames"]]:
+                answer = self._api.describe_fargate_profile(clusterName=cluster, fargateProfileName=name)
+                one = answer["fargateProfile"]
+                found.append(FargateProfile(name, one.get("fargateProfileArn", ""), dict(one.get("tags") or {})))
+        return found
 
     @translated
     def addon(self, cluster: str, name: str) -> Addon | None:
@@ -236,9 +275,11 @@ class Eks(ServiceClient):
         )
 
     @translated
-    def delete_addon(self, cluster: str, name: str) -> None:
-        with Tolerate(ABSENT):
+    def delete_addon(self, cluster: str, name: str) -> bool:
+        """Whether it is on its way out; False when EKS refuses because it or the cluster is changing."""
+        with Tolerate(ABSENT, *REFUSED) as refused:
             self._api.delete_addon(clusterName=cluster, addonName=name)
+        return refused.code not in REFUSED
 
 
 def _support(one: dict[str, Any]) -> str:
@@ -257,6 +298,7 @@ def _cluster(one: dict[str, Any]) -> Cluster:
     network = one.get("resourcesVpcConfig") or {}
     return Cluster(
         one["name"],
+        one.get("arn", ""),
         one["status"],
         one.get("version", ""),
         one.get("endpoint") or "",
@@ -266,5 +308,6 @@ def _cluster(one: dict[str, Any]) -> Cluster:
         network.get("vpcId", ""),
         tuple(network.get("subnetIds") or ()),
         _issues(one.get("health")),
+        bool(one.get("deletionProtection")),
         dict(one.get("tags") or {}),
     )

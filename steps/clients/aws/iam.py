@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EXISTS = "EntityAlreadyExists"
 ABSENT = "NoSuchEntity"
+CONFLICT = "DeleteConflict"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,14 @@ class Role:
     name: str
     arn: str
     age: float
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class InstanceProfile:
+    """What hands a role to EC2 instances."""
+
+    arn: str
     tags: dict[str, str]
 
 
@@ -100,13 +109,34 @@ class Iam(ServiceClient):
         self._api.attach_role_policy(RoleName=role, PolicyArn=policy_arn)
 
     @translated
-    def delete_role(self, name: str) -> None:
-        """Detach its managed policies, then delete it."""
+    def inline_policies(self, role: str) -> list[str]:
+        """Names of the policies that are written into a role (Podium writes none)."""
+        with Tolerate(ABSENT):
+            pages = self._api.get_paginator("list_role_policies").paginate(RoleName=role)
+            return [name for page in pages for name in page["PolicyNames"]]
+        return []
+
+    @translated
+    def instance_profiles(self, role: str) -> list[InstanceProfile]:
+        """Those that hold a role."""
+        with Tolerate(ABSENT):
+            pages = self._api.get_paginator("list_instance_profiles_for_role").paginate(RoleName=role)
+            return [
+                InstanceProfile(one["Arn"], tag_dict(one.get("Tags")))
+                for page in pages
+                for one in page["InstanceProfiles"]
+            ]
+        return []
+
+    @translated
+    def delete_role(self, name: str) -> bool:
+        """Detach its managed policies, then delete it; False when IAM refuses: something else of it is in use."""
         for policy_arn in self.policies(name):
             with Tolerate(ABSENT):
                 self._api.detach_role_policy(RoleName=name, PolicyArn=policy_arn)
-        with Tolerate(ABSENT):
+        with Tolerate(ABSENT, CONFLICT) as refused:
             self._api.delete_role(RoleName=name)
+        return refused.code != CONFLICT
 
     @translated
     def provider(self, arn: str) -> Provider | None:

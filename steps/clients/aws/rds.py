@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 ENGINE = "postgres"
 NO_INSTANCE = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
 NO_SUBNET_GROUP = ("DBSubnetGroupNotFoundFault", "DBSubnetGroupNotFound")
+NO_SNAPSHOT = ("DBSnapshotNotFound", "DBSnapshotNotFoundFault")
+GROUP_IN_USE = ("InvalidDBSubnetGroupStateFault",)
+REFUSED = (
+    "InvalidDBInstanceState",
+    "InvalidDBInstanceStateFault",
+    "DBSnapshotAlreadyExists",
+    "DBSnapshotAlreadyExistsFault",
+)
 
 
 @dataclass(frozen=True)
@@ -28,13 +36,38 @@ class Instance:
     """A DB instance. `status` as the console shows it (creating, available, …); host and secret empty until known."""
 
     name: str
+    arn: str
     status: str
     host: str
     port: int
     username: str
     secret_arn: str
     deletion_protection: bool
+    subnet_group: str
+    vpc_id: str
     tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A DB snapshot. `status`: creating, available, failed, …; `percent` of it done; `kind`: manual, automated, …"""
+
+    name: str
+    arn: str
+    status: str
+    percent: int
+    kind: str
+    instance: str
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class AutomatedBackup:
+    """Automated backups of one instance. `status`: active (the instance is there), retained (it is gone), creating."""
+
+    arn: str
+    resource_id: str
+    status: str
 
 
 class Rds(ServiceClient):
@@ -62,8 +95,13 @@ class Rds(ServiceClient):
         return bool(answer["OrderableDBInstanceOptions"])
 
     @translated
+    def instances(self) -> list[Instance]:
+        """All of the account in the region."""
+        pages = self._api.get_paginator("describe_db_instances").paginate()
+        return [_instance(dict(one)) for page in pages for one in page["DBInstances"]]
+
     def instance_count(self) -> int:
-        return sum(len(page["DBInstances"]) for page in self._api.get_paginator("describe_db_instances").paginate())
+        return len(self.instances())
 
     @translated
     def subnet_group(self, name: str) -> SubnetGroup | None:
@@ -76,7 +114,7 @@ class Rds(ServiceClient):
     @translated
     def tags(self, arn: str) -> dict[str, str]:
         """Tags of anything in RDS; subnet groups do not list theirs."""
-        with Tolerate(*NO_SUBNET_GROUP, *NO_INSTANCE):
+        with Tolerate(*NO_SUBNET_GROUP, *NO_INSTANCE, *NO_SNAPSHOT):
             return tag_dict(self._api.list_tags_for_resource(ResourceName=arn)["TagList"])
         return {}
 
@@ -93,9 +131,11 @@ class Rds(ServiceClient):
         return False
 
     @translated
-    def delete_subnet_group(self, name: str) -> None:
-        with Tolerate(*NO_SUBNET_GROUP):
+    def delete_subnet_group(self, name: str) -> bool:
+        """Whether it is gone now; False while an instance uses it."""
+        with Tolerate(*NO_SUBNET_GROUP, *GROUP_IN_USE) as refused:
             self._api.delete_db_subnet_group(DBSubnetGroupName=name)
+        return refused.code not in GROUP_IN_USE
 
     @translated
     def instance(self, name: str) -> Instance | None:
@@ -140,27 +180,88 @@ class Rds(ServiceClient):
         return False
 
     @translated
-    def delete_instance(self, name: str, final_snapshot: str | None) -> None:
-        """Begin to delete it; with a snapshot of this name first, or without one. Its automated backups go too."""
+    def delete_instance(self, name: str, final_snapshot: str | None) -> bool:
+        """Begin to delete it; with a snapshot of this name first, or without one. Its automated backups go too.
+
+        Whether it is on its way out; False when RDS refuses it in the state that it is in, or the snapshot's name is
+        taken.
+        """
         keep: dict[str, Any] = {"FinalDBSnapshotIdentifier": final_snapshot} if final_snapshot else {}
-        with Tolerate(*NO_INSTANCE):
+        with Tolerate(*NO_INSTANCE, *REFUSED) as refused:
             self._api.delete_db_instance(
                 DBInstanceIdentifier=name,
                 SkipFinalSnapshot=not final_snapshot,
                 DeleteAutomatedBackups=True,
                 **keep,
             )
+        return refused.code not in REFUSED
+
+    @translated
+    def snapshot(self, name: str) -> Snapshot | None:
+        with Tolerate(*NO_SNAPSHOT):
+            return _snapshot(dict(self._api.describe_db_snapshots(DBSnapshotIdentifier=name)["DBSnapshots"][0]))
+        return None
+
+    @translated
+    def snapshots(self, instance: str) -> list[Snapshot]:
+        """Every snapshot of an instance of this name, also of one that is gone."""
+        pages = self._api.get_paginator("describe_db_snapshots").paginate(DBInstanceIdentifier=instance)
+        return [_snapshot(dict(one)) for page in pages for one in page["DBSnapshots"]]
+
+    @translated
+    def tag(self, arn: str, tags: Mapping[str, str]) -> None:
+        """Add tags to anything in RDS."""
+        self._api.add_tags_to_resource(ResourceName=arn, Tags=tag_list(tags))
+
+    @translated
+    def automated_backups(self, instance: str) -> list[AutomatedBackup]:
+        """Those of an instance of this name, also of one that is gone."""
+        with Tolerate("DBInstanceAutomatedBackupNotFound", "DBInstanceAutomatedBackupNotFoundFault"):
+            pages = self._api.get_paginator("describe_db_instance_automated_backups").paginate(
+                DBInstanceIdentifier=instance
+            )
+            return [
+                AutomatedBackup(
+                    one.get("DBInstanceAutomatedBackupsArn") or one.get("DBInstanceArn", ""),
+                    one.get("DbiResourceId", ""),
+                    one.get("Status", ""),
+                )
+                for page in pages
+                for one in page["DBInstanceAutomatedBackups"]
+            ]
+        return []
+
+    @translated
+    def delete_automated_backup(self, resource_id: str) -> None:
+        """Of an instance that is gone, by its resource id (db-…)."""
+        with Tolerate("DBInstanceAutomatedBackupNotFound", "DBInstanceAutomatedBackupNotFoundFault"):
+            self._api.delete_db_instance_automated_backup(DbiResourceId=resource_id)
 
 
 def _instance(one: dict[str, Any]) -> Instance:
-    endpoint, secret = one.get("Endpoint") or {}, one.get("MasterUserSecret") or {}
+    endpoint, secret, group = (one.get(key) or {} for key in ("Endpoint", "MasterUserSecret", "DBSubnetGroup"))
     return Instance(
         one["DBInstanceIdentifier"],
+        one.get("DBInstanceArn", ""),
         one.get("DBInstanceStatus", ""),
         endpoint.get("Address", ""),
         int(endpoint.get("Port", 0)),
         one.get("MasterUsername", ""),
         "" if secret.get("SecretStatus") == "creating" else secret.get("SecretArn", ""),
         bool(one.get("DeletionProtection")),
+        group.get("DBSubnetGroupName", ""),
+        group.get("VpcId", ""),
+        tag_dict(one.get("TagList")),
+    )
+
+
+def _snapshot(one: dict[str, Any]) -> Snapshot:
+    return Snapshot(
+        one["DBSnapshotIdentifier"],
+        one.get("DBSnapshotArn", ""),
+        one.get("Status", ""),
+        int(one.get("PercentProgress", 0)),
+        one.get("SnapshotType", ""),
+        one.get("DBInstanceIdentifier", ""),
         tag_dict(one.get("TagList")),
     )

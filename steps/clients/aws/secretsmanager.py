@@ -86,17 +86,26 @@ class SecretsManager(ServiceClient):
 
     @translated
     def named_under(self, prefix: str) -> list[Secret]:
-        """Secrets whose name starts with `prefix`, without those marked for deletion."""
-        pages = self._api.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [prefix]}])
-        return [
-            Secret(one["ARN"], one["Name"], "DeletedDate" in one, tag_dict(one.get("Tags")))
-            for page in pages
-            for one in page["SecretList"]
-            if one["Name"].startswith(prefix)
-        ]
+        """Secrets whose name starts with `prefix`, also those marked for deletion. The list lags by minutes."""
+        return [one for one in self._listed("name", prefix) if one.name.startswith(prefix)]
+
+    @translated
+    def with_tag_value(self, value: str) -> list[Secret]:
+        """Secrets that have a tag of this value, also those marked for deletion. The list lags by minutes."""
+        return [one for one in self._listed("tag-value", value) if value in one.tags.values()]
 
     @translated
     def delete(self, secret: str) -> None:
         """At once, without a recovery window: the name is free again and nothing is left behind."""
         with Tolerate(ABSENT):
             self._api.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+
+    def _listed(self, key: Any, value: str) -> list[Secret]:
+        pages = self._api.get_paginator("list_secrets").paginate(
+            Filters=[{"Key": key, "Values": [value]}], IncludePlannedDeletion=True
+        )
+        return [
+            Secret(one["ARN"], one["Name"], "DeletedDate" in one, tag_dict(one.get("Tags")))
+            for page in pages
+            for one in page["SecretList"]
+        ]
