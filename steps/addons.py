@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Literal
 
 from steps.clients.aws import Aws
 from steps.clients.aws.eks import Addon
@@ -51,12 +51,28 @@ def await_addon(aws: Aws, cluster: str, name: str) -> str | Pending:
 
 
 def delete_addons(aws: Aws, owner: Owner) -> None:
-    """Delete those of the installation's own cluster."""
-    cluster = owner.names.cluster
-    for name in aws.eks.addons(cluster):
-        found = aws.eks.addon(cluster, name)
-        if found is not None and is_ours(owner, found.tags) and found.status != "DELETING":
-            aws.eks.delete_addon(cluster, name)
+    """Begin to delete those of the installation's own cluster; they also go with it."""
+    for found in _own(aws, owner):
+        if found.status != "DELETING":
+            aws.eks.delete_addon(owner.names.cluster, found.name)
+
+
+def await_addons_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending:
+    """True once they are gone. What EKS refuses while an add-on or the cluster changes begins here."""
+    delete_addons(aws, owner)
+    left = _own(aws, owner)
+    if not left:
+        return True
+    return Pending(", ".join(f"EKS says {one.name} is {one.status}" for one in left))
+
+
+def _own(aws: Aws, owner: Owner) -> list[Addon]:
+    """None when the cluster is not active: EKS then takes no delete, and they go with the cluster."""
+    cluster = aws.eks.cluster(owner.names.cluster)
+    if cluster is None or not is_ours(owner, cluster.tags) or cluster.status not in ("ACTIVE", "UPDATING"):
+        return []
+    found = [aws.eks.addon(cluster.name, name) for name in aws.eks.addons(cluster.name)]
+    return [one for one in found if one is not None and is_ours(owner, one.tags)]
 
 
 def _replace_failed(aws: Aws, cluster: str, found: Addon) -> None:

@@ -2,12 +2,13 @@
 
 from typing import Literal
 
+from steps.blockers import Blocker, verdict, whose
 from steps.clients.aws import Aws
 from steps.clients.aws.eks import Cluster
 from steps.names import Owner
 from steps.ownership import being_deleted, check_ours, failed, is_ours
 from steps.second_look import made_with_token, while_fresh
-from steps.waiting import Pending
+from steps.waiting import Blocked, Pending
 
 UNFINISHED = ("CREATING", "UPDATING", "PENDING")
 """Statuses in which EKS refuses to delete a cluster."""
@@ -77,19 +78,41 @@ def outputs(cluster: Cluster) -> dict[str, str]:
 
 
 def delete_cluster(aws: Aws, owner: Owner) -> None:
-    """Begin to delete it; its node groups must be gone. One that is still being made is deleted while awaited."""
+    """Begin to delete it; its node groups must be gone. What EKS refuses for now is tried again while awaited."""
     found = _own(aws, owner)
-    if found is not None and found.status not in (*UNFINISHED, "DELETING"):
+    if found is not None and found.status not in (*UNFINISHED, "DELETING") and not _inside(aws, owner, found):
         aws.eks.delete_cluster(found.name)
 
 
-def await_cluster_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending:
-    """True once it is gone. EKS refuses to delete a cluster that it is making: the delete then begins here."""
+def await_cluster_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending | Blocked:
+    """True once it is gone. EKS refuses to delete a cluster that it is making, that holds node groups or Fargate
+    profiles, or that somebody protected: the delete then begins here, when that is over."""
     found = _own(aws, owner)
     if found is None:
         return True
+    inside = [] if found.status == "DELETING" else _inside(aws, owner, found)
+    if inside:
+        return verdict(f"the EKS cluster {found.name} cannot be deleted yet", inside)
     delete_cluster(aws, owner)
     return Pending(f"EKS says {found.status}{': ' + found.issues[0] if found.issues else ''}")
+
+
+def _inside(aws: Aws, owner: Owner, found: Cluster) -> list[Blocker]:
+    """Why EKS would refuse: deletion protection, node groups (Podium's own go by themselves), Fargate profiles."""
+    blockers = []
+    if found.deletion_protection:
+        why = "deletion protection was switched on (`aws eks update-cluster-config --no-deletion-protection`)"
+        blockers.append(Blocker(found.arn, why, "somebody else"))
+    for name in aws.eks.node_groups(found.name):
+        group = aws.eks.node_group(found.name, name)
+        if group is not None:
+            passing = is_ours(owner, group.tags) or group.status == "DELETING"
+            why = f"the node group {name} is {group.status}"
+            blockers.append(Blocker(group.arn, why, whose(owner, group.tags), passing))
+    for profile in aws.eks.fargate_profiles(found.name):
+        why = f"the Fargate profile {profile.name} is in the cluster"
+        blockers.append(Blocker(profile.arn, why, whose(owner, profile.tags)))
+    return blockers
 
 
 def _own(aws: Aws, owner: Owner) -> Cluster | None:

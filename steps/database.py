@@ -3,16 +3,21 @@
 RDS makes and keeps the master password (`ManageMasterUserPassword`): Podium passes on where it is, not what it is.
 """
 
+import hashlib
 from typing import Any, Literal
 
+from steps.blockers import Blocker, of_group, verdict, whose
 from steps.clients.aws import Aws
 from steps.clients.aws.rds import Instance, SubnetGroup
-from steps.errors import Code, PodiumError
 from steps.names import Owner
 from steps.ownership import being_deleted, check_ours, failed, is_ours
 from steps.second_look import until_seen
-from steps.waiting import Pending
+from steps.waiting import Blocked, Pending
 
+Data = Literal["retain", "delete"]
+"""What becomes of the data: a last snapshot, or nothing."""
+TAG_RETAINED = "podium:retained"
+"""On what an uninstall leaves on purpose: the last snapshot."""
 PORT = 5432
 MASTER_USERNAME = "postgres"
 FAILED = frozenset(
@@ -26,6 +31,10 @@ FAILED = frozenset(
         "storage-full",
     }
 )
+NO_SNAPSHOT_IN = frozenset({"failed", "incompatible-network", "incompatible-restore"})
+"""https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBInstance.html, SkipFinalSnapshot."""
+LASTING = frozenset({"stopped", "stopping", *FAILED})
+"""Statuses that do not pass by themselves."""
 USABLE = frozenset({"available", "backing-up", "modifying", "maintenance", "storage-optimization", "upgrading"})
 """Statuses in which an instance answers (https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html)."""
 
@@ -113,44 +122,138 @@ def delete_ingress_rules(aws: Aws, owner: Owner) -> None:
         aws.groups.forbid_all(group.id)
 
 
-def delete_instance(aws: Aws, owner: Owner, final_snapshot: str | None = None) -> None:
-    """Begin to delete it, with a last snapshot of this name or without one.
-
-    One that is still being made is deleted while awaited.
-    """
-    found = _own_instance(aws, owner)
-    if found is None or found.status in ("creating", "deleting"):
-        return
-    if found.deletion_protection:
-        raise PodiumError.by_user(
-            Code.AWS_INVALID_REQUEST,
-            f"deletion protection was switched on for the DB instance {found.name}",
-            "Switch it off (`aws rds modify-db-instance --no-deletion-protection`) if the data may go, then retry.",
-        )
-    aws.rds.delete_instance(found.name, final_snapshot)
+def snapshot_name(owner: Owner) -> str:
+    """The last snapshot's name: letters, digits and single hyphens, as RDS asks; one per uninstall, never by chance."""
+    operation = hashlib.sha256(owner.generation.encode()).hexdigest()[:12]
+    return f"{owner.names.db_instance}-final-{operation}"
 
 
-def await_instance_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending:
-    """True once it is gone. RDS refuses to delete an instance that it is making: the delete then begins here.
+def delete_instance(aws: Aws, owner: Owner, data: Data = "delete") -> dict[str, str | None]:
+    """Begin to delete it; `retain`: with a last snapshot. {snapshot: its name or None, note: why there is none}.
 
-    Without a snapshot: there is nothing in it yet.
+    Hand `snapshot` on to `await_instance_deleted`, which goes on with what RDS refuses now.
     """
     found = _own_instance(aws, owner)
     if found is None:
-        return True
-    delete_instance(aws, owner)
-    return Pending(f"RDS says {found.status}")
+        kept = aws.rds.snapshot(snapshot_name(owner)) if data == "retain" else None
+        return _begun(kept.name if kept and is_ours(owner, kept.tags) else None, "there was no DB instance")
+    if found.status == "deleting":  # by an earlier try of this step, or by somebody
+        return _begun(snapshot_name(owner) if data == "retain" else None, "")
+    if data == "retain" and not found.host:
+        _begin(aws, owner, found, None)
+        return _begun(None, "the DB instance never became available, so there was no data in it")
+    snapshot = snapshot_name(owner) if data == "retain" else None
+    _begin(aws, owner, found, snapshot)
+    return _begun(snapshot, "" if snapshot else "the data was to be deleted")
+
+
+def await_instance_deleted(
+    aws: Aws, owner: Owner, data: Data = "delete", snapshot: str | None = None
+) -> dict[str, str | None] | Pending | Blocked:
+    """{snapshot, snapshot_arn}, both None without one, once instance and backups are gone and the snapshot is complete.
+
+    What RDS refuses for now (it is being made, it is protected) begins here. `delete` also deletes automated backups
+    that somebody's own delete left; snapshots that a person took are never deleted.
+    """
+    found = _own_instance(aws, owner)
+    if found is not None:
+        blockers = [] if found.status == "deleting" else _begin(aws, owner, found, snapshot)
+        return verdict(f"the DB instance {found.name} cannot be deleted yet", blockers) if blockers else _still(found)
+    if data == "delete":
+        for backup in aws.rds.automated_backups(owner.names.db_instance):
+            if backup.status == "retained":
+                aws.rds.delete_automated_backup(backup.resource_id)
+    return _kept(aws, snapshot)
 
 
 def delete_subnet_group(aws: Aws, owner: Owner) -> None:
-    found: SubnetGroup | None = aws.rds.subnet_group(owner.names.db_subnet_group)
-    if found is not None and is_ours(owner, aws.rds.tags(found.arn)):
+    """Delete it; `await_subnet_group_deleted` tries again what RDS refuses."""
+    found = _own_subnet_group(aws, owner)
+    if found is not None:
         aws.rds.delete_subnet_group(found.name)
 
 
+def await_subnet_group_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending | Blocked:
+    """True once it is gone; blocked by instances that others made in it (a replica, a restored snapshot)."""
+    delete_subnet_group(aws, owner)
+    left = _own_subnet_group(aws, owner)
+    if left is None:
+        return True
+    found = [
+        Blocker(
+            one.arn,
+            f"the DB instance {one.name} ({one.status}) uses the subnet group {left.name}",
+            whose(owner, one.tags) if one.name == owner.names.db_instance else "somebody else",
+            one.name == owner.names.db_instance or one.status == "deleting",
+        )
+        for one in aws.rds.instances()
+        if one.subnet_group == left.name
+    ]
+    return verdict(f"the DB subnet group {left.name} cannot be deleted yet", found)
+
+
 def delete_security_group(aws: Aws, owner: Owner) -> None:
+    """Delete it; `await_security_group_deleted` tries again what AWS refuses."""
     for group in aws.groups.tagged(owner.tags("db-security-group")):
         aws.groups.delete(group.id)
+
+
+def await_security_group_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending | Blocked:
+    """True once it is gone; blocked by what others gave it to, and by their groups' rules that name it."""
+    delete_security_group(aws, owner)
+    left = aws.groups.tagged(owner.tags("db-security-group"))
+    if not left:
+        return True
+    found = [blocker for group in left for blocker in of_group(aws, owner, group.id)]
+    return verdict(f"the security group {left[0].id} cannot be deleted yet", found)
+
+
+def _begun(snapshot: str | None, note: str) -> dict[str, str | None]:
+    return {"snapshot": snapshot, "note": note}
+
+
+def _still(found: Instance) -> Pending:
+    return Pending(f"RDS says {found.status}")
+
+
+def _begin(aws: Aws, owner: Owner, found: Instance, snapshot: str | None) -> list[Blocker]:
+    """Ask RDS to delete it, with this snapshot; what keeps it from that (nothing, also when it is not asked yet)."""
+    if found.status == "creating":
+        return []
+    if found.deletion_protection:
+        why = "deletion protection was switched on (`aws rds modify-db-instance --no-deletion-protection`)"
+        return [Blocker(found.arn, why, "somebody else")]
+    taken = aws.rds.snapshot(snapshot) if snapshot else None
+    if taken is not None:
+        check_ours(owner, taken.tags, f"the DB snapshot {taken.name}")
+        if taken.status != "available":
+            why = f"a snapshot of this name is {taken.status}; delete it if it failed"
+            return [Blocker(taken.arn, why, whose(owner, taken.tags), passing=taken.status == "creating")]
+        snapshot = None  # this very uninstall has taken it: nothing has written to the database since
+    if snapshot and found.status in NO_SNAPSHOT_IN:
+        why = f"RDS takes no snapshot of an instance that is {found.status}: mend it, or uninstall with data=delete"
+        return [Blocker(found.arn, why, whose(owner, found.tags))]
+    if not aws.rds.delete_instance(found.name, snapshot) and found.status in LASTING:
+        why = f"RDS deletes no instance that is {found.status}"
+        return [Blocker(found.arn, why, whose(owner, found.tags))]
+    return []
+
+
+def _kept(aws: Aws, snapshot: str | None) -> dict[str, str | None] | Pending:
+    """The snapshot, once it is complete and marked as kept on purpose."""
+    kept = aws.rds.snapshot(snapshot) if snapshot else None
+    if kept is None:
+        return {"snapshot": None, "snapshot_arn": None}
+    if kept.status != "available":
+        return Pending(f"RDS says the snapshot {kept.name} is {kept.status} ({kept.percent} %)")
+    if kept.tags.get(TAG_RETAINED) != "true":
+        aws.rds.tag(kept.arn, {TAG_RETAINED: "true"})
+    return {"snapshot": kept.name, "snapshot_arn": kept.arn}
+
+
+def _own_subnet_group(aws: Aws, owner: Owner) -> SubnetGroup | None:
+    found = aws.rds.subnet_group(owner.names.db_subnet_group)
+    return found if found is not None and is_ours(owner, aws.rds.tags(found.arn)) else None
 
 
 def _own_instance(aws: Aws, owner: Owner) -> Instance | None:

@@ -2,13 +2,14 @@
 
 from typing import Literal
 
+from steps.blockers import Blocker, of_interfaces, verdict
 from steps.clients.aws import Aws
-from steps.clients.aws.ec2_nat import FAILED, USABLE, Address, NatGateway
+from steps.clients.aws.ec2_nat import FAILED, GONE, USABLE, Address
 from steps.names import Owner
 from steps.network import associate, ensure_route_table
 from steps.ownership import being_deleted, failed
 from steps.second_look import keep_one, until_seen
-from steps.waiting import Pending
+from steps.waiting import Blocked, Pending
 
 PRIVATE_ROUTES = "routes-private"
 
@@ -72,28 +73,49 @@ def ensure_private_routes(aws: Aws, owner: Owner, vpc_id: str, nat_id: str, subn
 
 
 def delete_private_routes(aws: Aws, owner: Owner) -> None:
+    """Delete them; `await_private_routes_deleted` tries again what AWS refuses."""
     for table in aws.network.route_tables(tags=owner.tags(PRIVATE_ROUTES)):
         aws.network.delete_route_table(table)
 
 
+def await_private_routes_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending | Blocked:
+    delete_private_routes(aws, owner)
+    left = aws.network.route_tables(tags=owner.tags(PRIVATE_ROUTES))
+    if not left:
+        return True
+    arn = aws.arn("ec2", f"route-table/{left[0].id}")
+    why = "a gateway that Podium did not associate uses the route table"
+    return verdict(f"the route table {left[0].id} cannot be deleted yet", [Blocker(arn, why, "somebody else")])
+
+
 def delete_nat_gateway(aws: Aws, owner: Owner) -> None:
     """Begin to delete it; `await_nat_gateway_deleted` says when it has let go of address and subnet."""
-    for gateway in _left(aws, owner):
-        if gateway.state != "deleting":
+    for gateway in aws.nat.gateways(owner.tags("nat")):
+        if gateway.state not in (*GONE, "deleting"):
             aws.nat.delete_gateway(gateway.id)
 
 
 def await_nat_gateway_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending:
-    left = _left(aws, owner)
+    """True once it is gone. One that failed holds neither address nor interface, and AWS removes it within the hour."""
+    delete_nat_gateway(aws, owner)
+    left = [gateway for gateway in aws.nat.gateways(owner.tags("nat")) if gateway.state not in (*GONE, FAILED)]
     if not left:
         return True
     return Pending(f"the NAT gateway {left[0].id} is {left[0].state}")
 
 
 def release_address(aws: Aws, owner: Owner) -> None:
+    """Release it; `await_address_released` tries again what AWS refuses."""
     for address in aws.nat.addresses(owner.tags("nat-address")):
         aws.nat.release_address(address.allocation_id)
 
 
-def _left(aws: Aws, owner: Owner) -> list[NatGateway]:
-    return [gateway for gateway in aws.nat.gateways(owner.tags("nat")) if gateway.state not in ("deleted", FAILED)]
+def await_address_released(aws: Aws, owner: Owner) -> Literal[True] | Pending | Blocked:
+    """True once the elastic IP is released; blocked while somebody else's thing uses it."""
+    release_address(aws, owner)
+    left = aws.nat.addresses(owner.tags("nat-address"))
+    if not left:
+        return True
+    users = [aws.interfaces.numbered(one.interface_id) for one in left if one.interface_id]
+    found = of_interfaces(aws, owner, [user for user in users if user is not None])
+    return verdict(f"the elastic IP {left[0].public_ip} cannot be released yet", found)

@@ -1,9 +1,13 @@
 """IAM: the roles of control plane and nodes, and the cluster's OpenID Connect provider."""
 
+from typing import Literal
+
+from steps.blockers import Blocker, verdict, whose
 from steps.clients.aws import Aws
 from steps.names import TAG_INSTALLATION, Owner
 from steps.ownership import check_ours, is_ours
 from steps.second_look import until_seen
+from steps.waiting import Blocked, Pending
 
 CLUSTER_POLICIES = ("AmazonEKSClusterPolicy",)
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryReadOnly")
@@ -36,10 +40,12 @@ def ensure_oidc_provider(aws: Aws, owner: Owner, issuer: str) -> str:
 
 
 def delete_identity(aws: Aws, owner: Owner) -> None:
-    """Delete roles and provider, if they carry the installation's tag."""
-    for name in (owner.names.cluster_role, owner.names.node_role):
-        role = aws.iam.role(name)
-        if role is not None and is_ours(owner, role.tags):
+    """Delete roles and provider, if they carry the installation's tag.
+
+    A role that somebody wrote a policy into, or put into an instance profile, stays: see `await_identity_deleted`.
+    """
+    for name in _own_roles(aws, owner):
+        if not _held(aws, owner, name):
             aws.iam.delete_role(name)
     for arn in aws.iam.providers():
         if "oidc.eks" not in arn:
@@ -47,6 +53,37 @@ def delete_identity(aws: Aws, owner: Owner) -> None:
         provider = aws.iam.provider(arn)
         if provider is not None and is_ours(owner, provider.tags):
             aws.iam.delete_provider(arn)
+
+
+def await_identity_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending | Blocked:
+    """True once roles and provider are gone; tries again at each look."""
+    delete_identity(aws, owner)
+    left = _own_roles(aws, owner)
+    if not left:
+        return True
+    found = [blocker for name in left for blocker in _held(aws, owner, name)]
+    how = "Remove what is listed from the role (or keep a copy of it elsewhere); the uninstall then goes on by itself."
+    return verdict(f"the IAM role {' and '.join(left)} cannot be deleted yet", found, how)
+
+
+def _own_roles(aws: Aws, owner: Owner) -> list[str]:
+    """Names of the installation's roles that are there."""
+    found = {name: aws.iam.role(name) for name in (owner.names.cluster_role, owner.names.node_role)}
+    return [name for name, role in found.items() if role is not None and is_ours(owner, role.tags)]
+
+
+def _held(aws: Aws, owner: Owner, role: str) -> list[Blocker]:
+    """What others put into the role or put the role into; managed policies are only detached and stay."""
+    arn = f"arn:{aws.partition}:iam::{aws.account_id()}:role/{role}"
+    policies = [
+        Blocker(arn, f'the policy "{name}" was written into the role {role}', "somebody else")
+        for name in aws.iam.inline_policies(role)
+    ]
+    profiles = [
+        Blocker(profile.arn, f"the instance profile holds the role {role}", whose(owner, profile.tags))
+        for profile in aws.iam.instance_profiles(role)
+    ]
+    return policies + profiles
 
 
 def _ensure_role(aws: Aws, owner: Owner, resource: str, name: str, service: str, policies: tuple[str, ...]) -> str:

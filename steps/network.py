@@ -1,17 +1,20 @@
 """The VPC: address range, internet gateway, public and private subnets, the public routes."""
 
-from typing import TypeVar
+from typing import Literal, TypeVar
 
+from steps.blockers import in_vpc, verdict
 from steps.clients.aws import Aws
 from steps.clients.aws.ec2_network import InternetGateway, RouteTable, Subnet, Vpc
-from steps.errors import Code, PodiumError, TransientError
+from steps.errors import Code, PodiumError
 from steps.names import Owner
 from steps.ownership import check_ours
 from steps.second_look import keep_one, until_seen
+from steps.waiting import Blocked, Pending
 
 T = TypeVar("T", Vpc, InternetGateway)
 
 PUBLIC_ROUTES = "routes-public"
+MOST_ZONES = 3
 ROLE_TAG = {"public": "kubernetes.io/role/elb", "private": "kubernetes.io/role/internal-elb"}
 """How Kubernetes finds the subnets for load balancers (https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html)."""
 
@@ -91,39 +94,34 @@ def associate(aws: Aws, table: RouteTable, subnet_ids: list[str]) -> None:
 def delete_network(aws: Aws, owner: Owner) -> None:
     """Delete routes, subnets, internet gateway and VPC: whatever of them carries the installation's tag.
 
-    Raises TransientError naming the network interfaces that are still in the way, when there are some.
+    What AWS refuses for now stays; `await_network_deleted` tries it again.
     """
-    vpcs = aws.network.vpcs(owner.tags("vpc"))
-    try:
-        _delete_parts(aws, owner)
-        for vpc in vpcs:
-            aws.network.delete_vpc(vpc.id)
-    except TransientError as error:
-        raise _explained(aws, error, vpcs) from error
-
-
-def _delete_parts(aws: Aws, owner: Owner) -> None:
     for table in aws.network.route_tables(tags=owner.tags(PUBLIC_ROUTES)):
         aws.network.delete_route_table(table)
-    for kind in ROLE_TAG:
-        for index in range(3):
-            for subnet in aws.network.subnets(tags=owner.tags(f"subnet-{kind}-{index}")):
-                aws.network.delete_subnet(subnet.id)
+    for subnet in _own_subnets(aws, owner):
+        aws.network.delete_subnet(subnet.id)
     for gateway in aws.network.gateways(owner.tags("internet-gateway")):
         aws.network.delete_gateway(gateway)
+    for vpc in aws.network.vpcs(owner.tags("vpc")):
+        aws.network.delete_vpc(vpc.id)
 
 
-def _explained(aws: Aws, error: TransientError, vpcs: list[Vpc]) -> TransientError:
-    if error.code is not Code.AWS_RESOURCE_FAILED:
-        return error
-    left = [interface for vpc in vpcs for interface in aws.network.interfaces(vpc.id)]
+def await_network_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending | Blocked:
+    """True once nothing of the network is left; tries again at each look, and says what is in the way."""
+    delete_network(aws, owner)
+    vpcs = [vpc.id for vpc in aws.network.vpcs(owner.tags("vpc"))]
+    inside = {subnet.vpc_id for subnet in _own_subnets(aws, owner)}
+    inside |= {vpc_id for gateway in aws.network.gateways(owner.tags("internet-gateway")) for vpc_id in gateway.vpc_ids}
+    left = sorted({*vpcs, *inside})
     if not left:
-        return error
-    return TransientError.by_provider(
-        error.code,
-        f"{error.message}; still in the VPC: {', '.join(left[:10])}",
-        "Delete what owns these network interfaces (load balancers of Services, instances), then retry.",
-    )
+        return True
+    found = [blocker for vpc_id in left for blocker in in_vpc(aws, owner, vpc_id)]
+    return verdict(f"the VPC {' and '.join(left)} cannot be deleted yet", found)
+
+
+def _own_subnets(aws: Aws, owner: Owner) -> list[Subnet]:
+    parts = [owner.tags(f"subnet-{kind}-{index}") for kind in ROLE_TAG for index in range(MOST_ZONES)]
+    return [subnet for tags in parts for subnet in aws.network.subnets(tags=tags)]
 
 
 def _ensure_subnet(

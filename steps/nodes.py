@@ -2,12 +2,13 @@
 
 from typing import Literal
 
+from steps.blockers import Blocker, verdict
 from steps.clients.aws import Aws
 from steps.clients.aws.eks import NodeGroup
 from steps.names import Owner
 from steps.ownership import being_deleted, check_ours, failed, is_ours
 from steps.second_look import made_with_token, while_fresh
-from steps.waiting import Pending
+from steps.waiting import Blocked, Pending
 
 UNFINISHED = ("CREATING", "UPDATING")
 """Statuses in which EKS refuses to delete a node group."""
@@ -79,15 +80,19 @@ def delete_node_group(aws: Aws, owner: Owner, group: str) -> None:
         aws.eks.delete_node_group(owner.names.cluster, group)
 
 
-def await_node_group_deleted(aws: Aws, owner: Owner, group: str) -> Literal[True] | Pending:
-    """True once it is gone. EKS refuses to delete a node group that it is making: the delete then begins here."""
+def await_node_group_deleted(aws: Aws, owner: Owner, group: str) -> Literal[True] | Pending | Blocked:
+    """True once it is gone. EKS refuses to delete a node group that it is making, and gives up when something else
+    uses a part of it: the delete then begins here, again at each look."""
     found = _own(aws, owner, group)
     if found is None:
         return True
-    if found.status == "DELETE_FAILED":
-        raise failed(f"deleting the node group {group}", found.issues)
     delete_node_group(aws, owner, group)
-    return Pending(f"EKS says {found.status}")
+    if found.status != "DELETE_FAILED":
+        return Pending(f"EKS says {found.status}")
+    why = "; ".join(found.issues) or "EKS gives no reason"
+    how = "Remove what EKS names; the uninstall then goes on by itself."
+    blocker = Blocker(found.arn, f"EKS could not delete it: {why}", "somebody else uses a part of it")
+    return verdict(f"the node group {group} cannot be deleted yet", [blocker], how)
 
 
 def _own(aws: Aws, owner: Owner, group: str) -> NodeGroup | None:

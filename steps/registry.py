@@ -27,7 +27,7 @@ def await_image(aws: Aws, repository: str, tag: str) -> dict[str, str] | NeedsPe
 
 
 def delete_repositories(aws: Aws, owner: Owner, names: list[str] | None = None, force: bool = False) -> list[str]:
-    """Delete the installation's own repositories; without `force` those with images stay, and are returned.
+    """Delete the installation's own repositories; without `force` those with images stay: their ARNs are returned.
 
     `names`: when the spec names them itself; by default those derived from the installation's name.
     """
@@ -37,7 +37,7 @@ def delete_repositories(aws: Aws, owner: Owner, names: list[str] | None = None, 
         if found is None or not is_ours(owner, aws.ecr.tags(found.arn)):
             continue
         if not aws.ecr.delete_repository(name, force=force):
-            left.append(name)
+            left.append(found.arn)
     return left
 
 

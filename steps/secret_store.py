@@ -9,7 +9,7 @@ import json
 import secrets
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from steps.clients.aws import Aws
 from steps.clients.aws.secretsmanager import Secret
@@ -17,6 +17,7 @@ from steps.errors import Code, PodiumError
 from steps.names import TAG_INSTALLATION, Owner
 from steps.ownership import check_ours, is_ours
 from steps.second_look import until_seen
+from steps.waiting import Pending
 
 PASSWORD_BYTES = 24
 """24 random bytes are 32 URL-safe characters."""
@@ -82,15 +83,31 @@ def ensure_password(aws: Aws, owner: Owner, purpose: str) -> dict[str, str]:
 
 
 def delete_secrets(aws: Aws, owner: Owner, purposes: tuple[str, ...] = ()) -> None:
-    """Delete the installation's secrets at once. `purposes`: also those that the list may not show yet.
+    """Delete the installation's secrets. `purposes`: also those that the list may not show yet.
 
-    Secrets Manager's list lags by up to five minutes, looking by name does not.
+    Secrets Manager's list lags by up to five minutes, looking by name does not. They go without a recovery window, also
+    when the data is kept: within one, the names would be taken, and a person would find the licence key of something
+    that is gone. A snapshot needs none of them: RDS gives a restored instance a new master password, and the SQL Job of
+    the next install sets those of the two roles.
     """
-    names = {secret.name for secret in aws.secrets.named_under(owner.names.secret(""))}
-    for name in sorted(names | {owner.names.secret(purpose) for purpose in purposes}):
-        found = aws.secrets.secret(name)
-        if found is not None and is_ours(owner, found.tags):
-            aws.secrets.delete(found.arn)
+    for secret in own_secrets(aws, owner, purposes):
+        aws.secrets.delete(secret.arn)
+
+
+def await_secrets_deleted(aws: Aws, owner: Owner, purposes: tuple[str, ...] = ()) -> Literal[True] | Pending:
+    """True once they are gone: AWS deletes them in the background (Secrets Manager API, DeleteSecret)."""
+    left = own_secrets(aws, owner, purposes)
+    for secret in left:
+        aws.secrets.delete(secret.arn)
+    return Pending(f"AWS is deleting the secret {left[0].name}") if left else True
+
+
+def own_secrets(aws: Aws, owner: Owner, purposes: tuple[str, ...] = ()) -> list[Secret]:
+    """The installation's secrets that are there, also those that somebody marked for deletion."""
+    listed = {secret.name for secret in aws.secrets.named_under(owner.names.secret(""))}
+    names = sorted(listed | {owner.names.secret(purpose) for purpose in purposes})
+    found = [aws.secrets.secret(name) for name in names]
+    return [one for one in found if one is not None and is_ours(owner, one.tags)]
 
 
 def _within(text: str, key: str, secret: str) -> str:

@@ -149,7 +149,7 @@ class Eks(ServiceClient):
 
     @translated
     def delete_cluster(self, name: str) -> bool:
-        """Whether it is on its way out; False when EKS refuses: node groups or profiles are in it, or it is changing."""
+        """Whether it is on its way out; False when EKS refuses: something is in it, or it is changing."""
         with Tolerate(ABSENT, *REFUSED) as refused:
             self._api.delete_cluster(name=name)
         return refused.code not in REFUSED
