@@ -150,7 +150,7 @@ def delete_instance(aws: Aws, owner: Owner, data: Data = "delete") -> dict[str, 
 def await_instance_deleted(
     aws: Aws, owner: Owner, data: Data = "delete", snapshot: str | None = None
 ) -> dict[str, str | None] | Pending | Blocked:
-    """{snapshot, snapshot_arn}, both None without one, once instance and backups are gone and the snapshot is complete.
+    """{snapshot, snapshot_arn, note}, once instance and backups are gone and the snapshot (if any) is complete.
 
     What RDS refuses for now (it is being made, it is protected) begins here. `delete` also deletes automated backups
     that somebody's own delete left; snapshots that a person took are never deleted.
@@ -243,12 +243,13 @@ def _kept(aws: Aws, snapshot: str | None) -> dict[str, str | None] | Pending:
     """The snapshot, once it is complete and marked as kept on purpose."""
     kept = aws.rds.snapshot(snapshot) if snapshot else None
     if kept is None:
-        return {"snapshot": None, "snapshot_arn": None}
+        note = "the DB instance went without the snapshot: it never became available, or somebody deleted it"
+        return {"snapshot": None, "snapshot_arn": None, "note": note if snapshot else ""}
     if kept.status != "available":
         return Pending(f"RDS says the snapshot {kept.name} is {kept.status} ({kept.percent} %)")
     if kept.tags.get(TAG_RETAINED) != "true":
         aws.rds.tag(kept.arn, {TAG_RETAINED: "true"})
-    return {"snapshot": kept.name, "snapshot_arn": kept.arn}
+    return {"snapshot": kept.name, "snapshot_arn": kept.arn, "note": ""}
 
 
 def _own_subnet_group(aws: Aws, owner: Owner) -> SubnetGroup | None:

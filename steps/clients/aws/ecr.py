@@ -66,6 +66,13 @@ class Ecr(ServiceClient):
         return None
 
     @translated
+    def has_images(self, repository: str) -> bool:
+        """Whether anything is in it, with a tag or without."""
+        with Tolerate(NO_REPOSITORY):
+            return bool(self._api.list_images(repositoryName=repository, maxResults=1)["imageIds"])
+        return False
+
+    @translated
     def delete_repository(self, name: str, *, force: bool) -> bool:
         """Whether it is gone now; without `force`, one with images stays."""
         with Tolerate(NO_REPOSITORY, "RepositoryNotEmptyException") as refused:
