@@ -8,7 +8,7 @@ from typing import Any
 
 import moto.iam.models
 
-from sandbox.aws import ecr, elb, kms, pricing, tagging
+from sandbox.aws import ecr, elb, elbv2, kms, pricing, tagging
 from sandbox.aws.cloud import Cloud
 from sandbox.aws.control import Control, Query
 from sandbox.aws.credentials import ACCOUNT
@@ -37,6 +37,7 @@ class Extensions:
         moto.iam.models.PARTITION_NAMES = ["aws"]
         ec2.install(cloud.lifecycle)
         elb.install(cloud.lifecycle)
+        elbv2.install(cloud.lifecycle)
         ecr.install()
         kms.install()
         rds.install(cloud.lifecycle, databases)

@@ -1,8 +1,8 @@
 """DependencyViolation where AWS has it, so that an uninstall in the wrong order fails here too.
 
 Gap: moto lets a subnet go with interfaces in it, a security group that is in use or referenced, a VPC with groups,
-gateways or interfaces, an internet gateway under mapped addresses, an address that is in use (EC2 API Reference,
-"Error codes": DependencyViolation, InvalidIPAddress.InUse; Amazon VPC User Guide, "Delete your VPC").
+network ACLs, gateways or interfaces, an internet gateway under mapped addresses, an address that is in use (EC2 API
+Reference, "Error codes": DependencyViolation, InvalidIPAddress.InUse; Amazon VPC User Guide, "Delete your VPC").
 """
 
 from collections.abc import Iterable
@@ -70,6 +70,7 @@ class DependencyChecks(EC2Backend):
             or any(found.vpc_id == vpc_id for found in self.enis.values())
             or any(group.name != "default" for group in self.groups.get(vpc_id, {}).values())
             or any(point.vpc_id == vpc_id and point.state != "deleted" for point in self.vpc_end_points.values())
+            or any(acl.vpc_id == vpc_id and str(acl.default).lower() != "true" for acl in self.network_acls.values())
         )
 
 

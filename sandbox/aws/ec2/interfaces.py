@@ -31,5 +31,16 @@ def detach(ec2: Any, owner: str) -> None:
         del ec2.enis[interface.id]
 
 
+def leave(ec2: Any, owner: str) -> None:
+    """Nodes that end before the CNI has tidied up leave its interfaces behind, attached to nothing.
+
+    EKS User Guide, "Troubleshoot problems with Amazon EKS clusters and nodes": they hold subnets and security groups.
+    """
+    for interface in owned(ec2, owner):
+        interface.status = "available"
+        interface.requester_managed = False
+        interface.sandbox_owner = None
+
+
 def owned(ec2: Any, owner: str) -> list[Any]:
     return [found for found in ec2.enis.values() if getattr(found, "sandbox_owner", None) == owner]

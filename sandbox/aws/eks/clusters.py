@@ -64,6 +64,8 @@ def delete(eks: Eks, call: Call) -> dict[str, Any]:
     cluster = eks.cluster(call)
     if cluster.nodegroups:
         raise in_use("Cluster has nodegroups attached")
+    if cluster.fargate:
+        raise in_use("Cluster has Fargate profiles attached")
     if cluster.wire["deletionProtection"]:
         raise AwsError("InvalidRequestException", "Cluster deletion protection is enabled")
     if cluster.wire["status"] in ("CREATING", "UPDATING"):

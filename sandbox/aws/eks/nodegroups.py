@@ -125,7 +125,10 @@ def _failed(group: Nodegroup, code: str, message: str) -> bool:
 def _deleted(eks: Eks, cluster: Cluster, group: Nodegroup) -> bool:
     if not eks.machines.nodes_gone(cluster, group):
         return False
-    interfaces.detach(ec2_of(cluster.account, cluster.region), group.wire["nodegroupArn"])
+    ec2 = ec2_of(cluster.account, cluster.region)
+    if eks.cloud.settings.leave_interfaces:
+        interfaces.leave(ec2, group.wire["nodegroupArn"])
+    interfaces.detach(ec2, group.wire["nodegroupArn"])
     del cluster.nodegroups[group.wire["nodegroupName"]]
     return True
 
@@ -156,6 +159,8 @@ def _add_nodes(cluster: Cluster, group: Nodegroup) -> None:
         description=f"aws-K8S-i-{secrets.token_hex(8)}",
         service="amazon-eks",
     )
+    for found in made:
+        found.add_tags({"cluster.k8s.amazonaws.com/name": cluster.name, "eks:eni:owner": "amazon-vpc-cni"})
     group.nodes = [
         (
             f"ip-{found.private_ip_address.replace('.', '-')}.{cluster.region}.compute.internal",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.aws.eks import access, addons, clusters, nodegroups, pod_identity, updates
+from sandbox.aws.eks import access, addons, clusters, fargate, nodegroups, pod_identity, updates
 from sandbox.aws.eks.service import Eks, Operation
 from sandbox.aws.eks.store import Wire, not_found
 from sandbox.aws.lifecycle import Change
@@ -41,6 +41,10 @@ OPERATIONS: dict[str, Operation] = {
     "DisassociateAccessPolicy": access.disassociate,
     "ListAssociatedAccessPolicies": access.list_associated,
     "ListAccessPolicies": access.list_policies,
+    "CreateFargateProfile": fargate.create,
+    "DescribeFargateProfile": fargate.describe,
+    "ListFargateProfiles": fargate.list_names,
+    "DeleteFargateProfile": fargate.delete,
     "CreatePodIdentityAssociation": pod_identity.create,
     "DescribePodIdentityAssociation": pod_identity.describe,
     "UpdatePodIdentityAssociation": pod_identity.update,

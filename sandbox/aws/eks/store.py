@@ -41,7 +41,12 @@ class Cluster:
     addons: dict[str, Wire] = field(default_factory=dict)
     access: dict[str, AccessEntry] = field(default_factory=dict)
     associations: dict[str, Wire] = field(default_factory=dict)
+    fargate: dict[str, Wire] = field(default_factory=dict)
     updates: dict[str, Wire] = field(default_factory=dict)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """State saved before there were Fargate profiles has none."""
+        self.__dict__ |= {"fargate": {}} | state
 
     @property
     def name(self) -> str:
@@ -76,7 +81,8 @@ class Cluster:
         addons = {addon["addonArn"]: addon for addon in self.addons.values()}
         entries = {entry.wire["accessEntryArn"]: entry.wire for entry in self.access.values()}
         associations = {found["associationArn"]: found for found in self.associations.values()}
-        return {self.wire["arn"]: self.wire} | groups | addons | entries | associations
+        fargate = {found["fargateProfileArn"]: found for found in self.fargate.values()}
+        return {self.wire["arn"]: self.wire} | groups | addons | entries | associations | fargate
 
 
 @dataclass

@@ -14,7 +14,7 @@ from moto.rds.exceptions import RDSClientError
 from moto.rds.responses import RDSResponse
 
 from sandbox.aws.lifecycle import Change, Lifecycle
-from sandbox.aws.rds import catalog
+from sandbox.aws.rds import catalog, snapshots
 from sandbox.aws.rds.instances import KIND, Instances, secret_string, subnet_group_of
 from sandbox.aws.rds.servers import DatabaseServers
 
@@ -62,6 +62,7 @@ def install(lifecycle: Lifecycle, servers: DatabaseServers) -> None:
     moto_rds.MasterUserSecret.rotate_secret = _rotate
     moto_rds.DBInstance.endpoint = property(lambda instance: getattr(instance, "sandbox_endpoint", None))
     RDSResponse.describe_db_engine_versions = _describe_engine_versions
+    snapshots.install()
     for action in ("create", "update", "delete"):
         lifecycle.on_end(KIND, action, _ended)
 

@@ -18,7 +18,7 @@ from sandbox.aws.ec2.backend import ec2_of
 from sandbox.aws.lifecycle import Change
 from sandbox.aws.moto_base import SandboxBackend
 from sandbox.aws.quotas import DATABASES
-from sandbox.aws.rds import catalog
+from sandbox.aws.rds import catalog, snapshots
 from sandbox.aws.rds.servers import DatabaseServers
 
 KIND = "rds:db"
@@ -84,9 +84,16 @@ class Instances(SandboxBackend, RDSBackend):
         if not skip_final_snapshot and not final_db_snapshot_identifier:
             message = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
             raise RDSClientError("InvalidParameterCombination", message)
+        if final_db_snapshot_identifier and not skip_final_snapshot:
+            self.validate_db_snapshot_identifier(final_db_snapshot_identifier, "FinalDBSnapshotIdentifier")
+            if not getattr(instance, "sandbox_endpoint", None):
+                message = f"Instance {db_instance_identifier} is {instance.status}: no final snapshot can be taken."
+                raise RDSClientError("InvalidDBInstanceState", message)
         super().delete_db_instance(
             db_instance_identifier, final_db_snapshot_identifier, skip_final_snapshot, delete_automated_backups
         )
+        if final_db_snapshot_identifier and not skip_final_snapshot:
+            snapshots.begun(self, final_db_snapshot_identifier)
         self.databases[db_instance_identifier] = instance
         instance.status = "deleting"
         self.cloud.lifecycle.begin(KIND, self._key(instance), "delete", self.cloud.clock.delete(KIND))
@@ -99,6 +106,7 @@ class Instances(SandboxBackend, RDSBackend):
         if change.action == "delete":
             interfaces.detach(ec2_of(self.account_id, self.region_name), arn)
             self.servers.release(arn)
+            snapshots.completed(self, change.key[2])
             del self.databases[change.key[2]]
             return True
         if not self.servers.ready(arn):
