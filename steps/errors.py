@@ -3,6 +3,7 @@
     Exception
     └── PodiumError            code · fault · retryable · remedy · message
         └── TransientError     worth another try within the same step (throttling, 5xx, broken connections)
+            └── CredentialsError   AWS's credentials do not work: tried again until they do, counted as no attempt
 
 A `code` is stable and documented (docs/errors.md); `fault` says who can mend it; `remedy` says how in one sentence.
 Vendor exceptions are translated into these once, in `steps/clients/`, with the cause chained. DBOS stores `code` and
@@ -127,6 +128,10 @@ class PodiumError(Exception):
 
 class TransientError(PodiumError):
     """Throttling, 5xx, a connection that broke: tried again within the step, with back-off, before it counts."""
+
+
+class CredentialsError(TransientError):
+    """AWS's credentials are missing, expired or not known to AWS: the phase waits, and goes on when they work."""
 
 
 def problem_of(error: BaseException) -> Problem:

@@ -18,16 +18,19 @@ class Pending:
 class NeedsPerson:
     """Only a person can end this wait: the phase becomes WAITING, with what is needed and how.
 
-    `commands` are shell commands to show, ready to paste; they never hold a secret.
+    `commands` are shell commands to show, ready to paste; they never hold a secret. `code` is an error code, where
+    there is one for it (AWS_CREDENTIALS_EXPIRED).
     """
 
     what: str
     how: str
     commands: tuple[str, ...] = field(default=())
+    code: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """As the ledger keeps it."""
-        return {"what": self.what, "how": self.how, "commands": list(self.commands)}
+        """As the ledger keeps it; `code` only where there is one."""
+        coded = {"code": self.code} if self.code else {}
+        return {**coded, "what": self.what, "how": self.how, "commands": list(self.commands)}
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import sqlalchemy as sa
+
 from steps.clients.aws import Aws, AwsTarget
 from steps.clients.helm import Helm
 from steps.clients.kubernetes import Kube
 from workflows.graph import Graph
 from workflows.journal import Journal
+from workflows.lease import Lease
 from workflows.ledger import Ledger
 from workflows.spec import InstallationSpec
 
@@ -49,11 +52,13 @@ class Clients:
 class Context:
     """One per process."""
 
+    engine: sa.Engine
     journal: Journal
     ledger: Ledger
     clients: Clients
     graphs: Mapping[str, Graph]
     """By kind of operation: install, uninstall."""
+    lease: Lease
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="step"))
     calls: dict[tuple[str, str], Future[Any]] = field(default_factory=dict)
     """The latest call to the outside of each (installation, phase): an uninstall waits for what an install began."""

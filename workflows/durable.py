@@ -6,6 +6,7 @@ DBOS is module and function (`network.ensure_vpc`); what is stored is the functi
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -15,15 +16,21 @@ from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from dbos import DBOS, StepOptions
+from dbos import error as dbos_error
+from sqlalchemy.exc import SQLAlchemyError
 
 from steps.clients.aws import Aws
 from steps.clients.kubernetes import Kube
-from steps.errors import Code, Fault, PodiumError, TransientError, problem_of
+from steps.errors import Code, CredentialsError, Fault, PodiumError, TransientError, problem_of
+from steps.gate import gated, pass_gate
 from steps.names import Owner
 from steps.waiting import Blocked, NeedsPerson, Pending
 from workflows.context import context
+from workflows.database import is_outage
 from workflows.facts import Facts
+from workflows.lease import HandedOver
 from workflows.spec import InstallationSpec
+from workflows.waits import waited
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,7 +39,12 @@ ATTEMPTS = 6
 FIRST_BACKOFF_SECONDS = 1.0
 SHORTEST_LOOK_SECONDS = 0.2
 LONGEST_LOOK_SECONDS = 15.0
+LONGEST_LOOK_FOR_A_PERSON_SECONDS = 5.0
 LOOK_SHARE = 0.05
+SLICE_SECONDS = 0.25
+"""How soon a pause notices that this process drains."""
+OUTAGE_PAUSE_SECONDS = (0.5, 5.0)
+"""First and longest pause between two tries to write while the database does not answer."""
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +61,8 @@ class Run:
     """Phases that this one's waits hang on (workflows/graph.py)."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """How the operation was asked for, e.g. an uninstall's `data` and `force`."""
+    epoch: int = field(default_factory=lambda: context().lease.epoch, compare=False)
+    """See workflows/lease.py."""
 
     @property
     def owner(self) -> Owner:
@@ -66,11 +80,12 @@ class Run:
     async def step(self, action: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs `function` once, checkpointed; tried again inside the step while it raises TransientError.
 
-        Raises PodiumError, or dbos's stored form of one when replayed.
+        While AWS's credentials do not work the phase waits, and no try is counted. Raises PodiumError, or dbos's stored
+        form of one when replayed.
         """
         call = partial(function, *args, **kwargs)
         name = name_of(function)
-        result: R = await self._checkpointed(action, name, lambda: self._patiently(name, call))
+        result: R = await self._checkpointed(action, name, lambda: self._patiently(action, name, call))
         return result
 
     async def wait(
@@ -84,8 +99,8 @@ class Run:
     ) -> R:
         """Looks again and again until something other than Pending or NeedsPerson is found, and returns it.
 
-        The deadline is soft: one more look comes after it, and time spent waiting for a person does not count.
-        Raises PodiumError (code TIMED_OUT, or what the look raises).
+        The deadline is soft: one more look comes after it, and time spent waiting for a person does not count. It
+        outlives this process: see workflows/waits.py. Raises PodiumError (code TIMED_OUT, or what the look raises).
         """
         call, name = partial(look, *args, **kwargs), name_of(look)
         result: R = await self._checkpointed(action, name, lambda: self._look(action, name, call, minutes))
@@ -98,6 +113,8 @@ class Run:
             await in_pool(partial(journal.step_started, self.operation_id, self.phase, name, action))
             try:
                 result = await body()
+            except dbos_error.DBOSWorkflowCancelledError:
+                raise
             except Exception as error:
                 failure = as_podium_error(error, name)
                 failure.step = name
@@ -106,23 +123,34 @@ class Run:
             await in_pool(partial(journal.step_succeeded, self.operation_id, self.phase, name, action))
             return result
 
-        return await DBOS.run_step_async(StepOptions(name=name, preemptible=True), execute)
+        with context().lease.step(DBOS.workflow_id or "", self.epoch):
+            try:
+                return await DBOS.run_step_async(StepOptions(name=name, preemptible=True), execute)
+            except dbos_error.DBOSWorkflowConflictIDError as error:
+                raise HandedOver(str(error)) from error
 
     async def _outside(self, call: Callable[[], R]) -> R:
         """Runs a call once the phase's previous one has ended: after a cancel that may still be having its effect,
-        and a retry must not meet it."""
+        and a retry must not meet it. Each request that the call makes passes the lease."""
         key, calls = (self.spec.name, self.phase), context().calls
         before = calls.get(key)
         if before is not None and not before.done():
             await asyncio.wait({asyncio.wrap_future(before)})
-        future = context().pool.submit(call)
+        lease = context().lease
+
+        def within_the_lease() -> R:
+            with gated(partial(lease.check, self.epoch)):
+                pass_gate()
+                return call()
+
+        future = context().pool.submit(within_the_lease)
         calls[key] = future
         return await _shielded(asyncio.wrap_future(future))
 
-    async def _patiently(self, name: str, call: Callable[[], R]) -> R:
+    async def _patiently(self, action: str, name: str, call: Callable[[], R]) -> R:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self._outside(call)
+                return await self._with_credentials(action, name, call)
             except TransientError as error:
                 if attempt == ATTEMPTS:
                     raise
@@ -131,15 +159,34 @@ class Run:
                 await in_pool(
                     partial(journal.step_repeated, self.operation_id, self.phase, name, error.problem, seconds)
                 )
-                await asyncio.sleep(seconds)
+                await _pause(seconds)
         raise AssertionError("unreachable")
 
+    async def _with_credentials(self, action: str, name: str, call: Callable[[], R]) -> R:
+        """Calls until AWS's credentials work; the phase says what it waits for meanwhile."""
+        watch = _Watch(self, action, name, math.inf)
+        while True:
+            try:
+                result = await self._outside(call)
+            except CredentialsError as error:
+                await watch.note(credentials_needed(error), late=False)
+                await _pause(watch.pause())
+            except TransientError:
+                await watch.over()
+                raise
+            else:
+                await watch.over()
+                return result
+
     async def _look(self, action: str, name: str, call: Callable[[], Any], minutes: float) -> Any:
-        watch = _Watch(self, action, name, minutes)
+        since = await in_pool(partial(waited, context().engine, self.operation_id, self.phase, name, action))
+        watch = _Watch(self, action, name, minutes, since)
         while True:
             late = watch.late
             try:
                 found = await self._outside(call)
+            except CredentialsError as error:
+                found = credentials_needed(error)
             except TransientError as error:
                 found = Pending(error.message)
             if not isinstance(found, Pending | NeedsPerson | Blocked):
@@ -147,15 +194,16 @@ class Run:
                 return found
             await watch.note(found, late)
             await watch.give_up_when_hopeless()
-            await asyncio.sleep(watch.pause())
+            await _pause(watch.pause())
 
 
 class _Watch:
     """The clock and the voice of one wait: says what is going on when that changes, and when patience ends."""
 
-    def __init__(self, run: Run, action: str, name: str, minutes: float) -> None:
+    def __init__(self, run: Run, action: str, name: str, minutes: float, waited_seconds: float = 0.0) -> None:
+        """`waited_seconds`: how long it has been going on in earlier processes."""
         self._run, self._action, self._name, self._minutes = run, action, name, minutes
-        self._started = time.monotonic()
+        self._started = self._changed = time.monotonic() - waited_seconds
         self._seen: Pending | NeedsPerson | Blocked | None = None
 
     @property
@@ -164,14 +212,17 @@ class _Watch:
 
     def pause(self) -> float:
         """A twentieth of the time waited so far: a wait is overshot by 5 % at most; long waits cost few looks."""
-        return min(LONGEST_LOOK_SECONDS, max(SHORTEST_LOOK_SECONDS, (time.monotonic() - self._started) * LOOK_SHARE))
+        for_person = isinstance(self._seen, NeedsPerson | Blocked)
+        longest = LONGEST_LOOK_FOR_A_PERSON_SECONDS if for_person else LONGEST_LOOK_SECONDS
+        return min(longest, max(SHORTEST_LOOK_SECONDS, (time.monotonic() - self._changed) * LOOK_SHARE))
 
     async def note(self, found: Pending | NeedsPerson | Blocked, late: bool) -> None:
         journal, run = context().journal, self._run
         if isinstance(found, NeedsPerson | Blocked):
-            if found != self._seen:
-                await in_pool(partial(journal.phase_waiting, run.operation_id, run.phase, self._name, found))
             self._started = time.monotonic()
+            if found != self._seen:
+                self._changed = self._started
+                await in_pool(partial(journal.phase_waiting, run.operation_id, run.phase, self._name, found))
         elif late:
             raise _timed_out(self._action, found.detail, self._minutes)
         elif isinstance(self._seen, NeedsPerson | Blocked):
@@ -196,6 +247,7 @@ class _Watch:
         if isinstance(self._seen, NeedsPerson | Blocked):
             run = self._run
             await in_pool(partial(context().journal.phase_resumed, run.operation_id, run.phase, self._action))
+            self._seen, self._changed = None, time.monotonic()
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -245,16 +297,52 @@ def _timed_out(action: str, detail: str, minutes: float) -> PodiumError:
     )
 
 
+def credentials_needed(error: CredentialsError) -> NeedsPerson:
+    """What a phase waits for while AWS's credentials do not work; one code, whatever is wrong with them."""
+    return NeedsPerson(error.message, error.remedy, code=str(Code.AWS_CREDENTIALS_EXPIRED))
+
+
+async def _pause(seconds: float) -> None:
+    """Sleeps. Raises HandedOver when this process drains meanwhile: a pause is a safe point to stop at."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if context().lease.draining:
+            raise HandedOver("This process stops; another goes on from here.")
+        await asyncio.sleep(min(left, SLICE_SECONDS))
+
+
 async def in_pool(call: Callable[[], R]) -> R:
-    """Runs a blocking call in the pool; see `_shielded`."""
-    return await _shielded(asyncio.get_running_loop().run_in_executor(context().pool, call))
+    """Runs a blocking read or write of Podium's own tables in the pool; see `_shielded`.
+
+    Repeated while the database does not answer: writes are made to be repeated (workflows/journal.py). Raises
+    HandedOver when the workflow is executed elsewhere.
+    """
+    lease, workflow_id = context().lease, DBOS.workflow_id
+
+    def allowed() -> R:
+        lease.check_writer(workflow_id)
+        return call()
+
+    seconds, longest = OUTAGE_PAUSE_SECONDS
+    while True:
+        try:
+            return await _shielded(asyncio.get_running_loop().run_in_executor(context().pool, allowed))
+        except SQLAlchemyError as error:
+            if not is_outage(error):
+                raise
+            log.warning("database.outage", type=type(error).__name__, workflow_id=workflow_id)
+        await asyncio.sleep(seconds)
+        seconds = min(2 * seconds, longest)
 
 
 async def _shielded(future: asyncio.Future[R]) -> R:
-    """The result of a call in the pool. When cancelled it still waits for the call's end, which nothing can hasten."""
+    """The result of a call in the pool. When cancelled it still waits for the call's end, which nothing can hasten,
+    unless this process has stopped and abandons it."""
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
+        if context().lease.closed:
+            raise
         await asyncio.wait({future})
         with contextlib.suppress(Exception):
             future.result()

@@ -51,3 +51,21 @@ class UnknownPhase(RequestError):
 
 class DatabaseUnavailable(Exception):
     """Podium's own database cannot be reached or migrated."""
+
+
+class DatabaseInUse(Exception):
+    """Another process uses the SQLite file, which serves one only; `holder` says which."""
+
+    def __init__(self, path: str, holder: str) -> None:
+        super().__init__(f"{path} is in use by {holder}")
+        self.path = path
+        self.holder = holder
+
+
+class ExecutorIdInUse(Exception):
+    """A worker of this executor id runs already on this machine; `holder` says which."""
+
+    def __init__(self, executor_id: str, holder: str) -> None:
+        super().__init__(f"executor id {executor_id} is in use by {holder}")
+        self.executor_id = executor_id
+        self.holder = holder

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Dialect
 metadata = sa.MetaData()
 
 VERSION_TABLE = "podium_alembic_version"
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration: a database that has it is not migrated, which spares loading alembic at every start."""
 
 
@@ -101,3 +101,17 @@ idempotency_keys = sa.Table(
     sa.Column("installation", sa.String(64), nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
 )
+
+workers = sa.Table(
+    "podium_workers",
+    metadata,
+    sa.Column("id", sa.String(300), primary_key=True),
+    sa.Column("executor_id", sa.String(255), nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("process", sa.String(100), nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("beat_at", UtcDateTime, nullable=False),
+    sa.Column("steady_since", UtcDateTime, nullable=False),
+)
+"""Processes that execute operations; see workflows/workers.py."""

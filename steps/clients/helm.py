@@ -16,6 +16,7 @@ import yaml
 
 from steps.clients.kubernetes import Kube, kubeconfig
 from steps.errors import Code, Fault, PodiumError, TransientError
+from steps.gate import pass_gate
 from steps.scrubbing import last_lines
 
 TIMEOUT_SECONDS = 300
@@ -62,13 +63,21 @@ class Helm:
         self._run(kube, ["uninstall", release, "--namespace", namespace, "--ignore-not-found"])
 
     def _run(self, kube: Kube, arguments: Sequence[str], *, values: Mapping[str, Any] | None = None) -> str:
-        """stdout. What helm reads and writes is in a folder that only we can read, deleted after the call."""
+        """stdout. What helm reads and writes is in a folder that only we can read, deleted after the call.
+
+        When helm fails, a new token is asked for: CredentialsError tells that AWS's credentials were the reason.
+        """
+        pass_gate()
         with tempfile.TemporaryDirectory(prefix="podium-helm-") as folder:
             home = Path(folder)
             command = [self.binary, *arguments, "--kubeconfig", _write(home / "kubeconfig", kubeconfig(kube))]
             if values is not None:
                 command += ["--values", _write(home / "values.yaml", yaml.safe_dump(dict(values)))]
-            return self._call(command, _environment(home))
+            try:
+                return self._call(command, _environment(home))
+            except TransientError:
+                kube.token(stale=kube.token())
+                raise
 
     def _call(self, command: list[str], environment: dict[str, str]) -> str:
         try:

@@ -1,21 +1,28 @@
 """The translator: by code and status, never by text; names what is missing; shows no secret."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import (
     ClientError,
+    ConfigParseError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
     ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
     ReadTimeoutError,
     SSOTokenLoadError,
+    TokenRetrievalError,
 )
 
 from steps.clients.aws.errors import translate
-from steps.errors import Code, Fault, PodiumError, TransientError
+from steps.errors import Code, CredentialsError, Fault, PodiumError, TransientError
 
 REGION = "us-west-2"
 CANARY = "canary-4711-never-shown"
@@ -29,16 +36,19 @@ def of_code(code: str, service: str = "ec2", operation: str = "CreateVpc", statu
     return translate(ClientError(answer, operation), service, REGION, "arn:aws:iam::123456789012:role/installer")
 
 
+def renewed_but_expired() -> Exception:
+    """What botocore raises when a container's endpoint goes on giving credentials that have expired."""
+    past = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    made = {"access_key": "AKIA", "secret_key": "x", "token": "x", "expiry_time": past}
+    credentials = RefreshableCredentials.create_from_metadata(made, lambda: made, "container-role")
+    with pytest.raises(RuntimeError) as caught:
+        credentials.get_frozen_credentials()
+    return caught.value
+
+
 @pytest.mark.parametrize(
     ("code", "status", "expected"),
     [
-        ("ExpiredToken", 403, Code.AWS_CREDENTIALS_EXPIRED),
-        ("ExpiredTokenException", 400, Code.AWS_CREDENTIALS_EXPIRED),
-        ("RequestExpired", 400, Code.AWS_CREDENTIALS_EXPIRED),
-        ("InvalidClientTokenId", 403, Code.AWS_CREDENTIALS_MISSING),
-        ("UnrecognizedClientException", 400, Code.AWS_CREDENTIALS_MISSING),
-        ("AuthFailure", 401, Code.AWS_CREDENTIALS_MISSING),
-        ("SignatureDoesNotMatch", 403, Code.AWS_CREDENTIALS_MISSING),
         ("AccessDenied", 403, Code.AWS_ACCESS_DENIED),
         ("AccessDeniedException", 400, Code.AWS_ACCESS_DENIED),
         ("UnauthorizedOperation", 403, Code.AWS_ACCESS_DENIED),
@@ -69,6 +79,45 @@ def test_a_refusal_stops_at_once_with_its_code(code: str, status: int, expected:
 @pytest.mark.parametrize(
     ("code", "status", "expected"),
     [
+        ("ExpiredToken", 403, Code.AWS_CREDENTIALS_EXPIRED),
+        ("ExpiredTokenException", 400, Code.AWS_CREDENTIALS_EXPIRED),
+        ("RequestExpired", 400, Code.AWS_CREDENTIALS_EXPIRED),
+        ("InvalidClientTokenId", 403, Code.AWS_CREDENTIALS_MISSING),
+        ("UnrecognizedClientException", 400, Code.AWS_CREDENTIALS_MISSING),
+        ("AuthFailure", 401, Code.AWS_CREDENTIALS_MISSING),
+        ("SignatureDoesNotMatch", 403, Code.AWS_CREDENTIALS_MISSING),
+    ],
+)
+@pytest.mark.parametrize("operation", ["CreateVpc", "AssumeRole"])
+def test_credentials_that_do_not_work_are_waited_for(code: str, status: int, expected: Code, operation: str) -> None:
+    error = of_code(code, operation=operation, status=status)
+    assert isinstance(error, CredentialsError)
+    assert error.code is expected
+    assert error.fault == Fault.USER
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        NoCredentialsError,
+        lambda: CredentialRetrievalError(provider="process", error_msg=CANARY),
+        lambda: PartialCredentialsError(provider="env", cred_var="secret"),
+        lambda: ProfileNotFound(profile="gone"),
+        lambda: ConfigParseError(path="/half/written"),
+        lambda: TokenRetrievalError(provider="sso", error_msg=CANARY),
+        lambda: SSOTokenLoadError(error_msg="gone"),
+        renewed_but_expired,
+    ],
+)
+def test_no_credentials_to_sign_with_are_waited_for(make: Callable[[], Exception]) -> None:
+    error = translate(make(), "ec2", REGION, None)
+    assert isinstance(error, CredentialsError)
+    assert CANARY not in repr(error.problem)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "expected"),
+    [
         ("Throttling", 400, Code.AWS_UNAVAILABLE),
         ("ThrottlingException", 400, Code.AWS_UNAVAILABLE),
         ("RequestLimitExceeded", 503, Code.AWS_UNAVAILABLE),
@@ -91,8 +140,6 @@ def test_what_passes_is_transient(code: str, status: int, expected: Code) -> Non
 @pytest.mark.parametrize(
     ("make", "expected", "transient"),
     [
-        (NoCredentialsError, Code.AWS_CREDENTIALS_MISSING, False),
-        (lambda: SSOTokenLoadError(error_msg="gone"), Code.AWS_CREDENTIALS_EXPIRED, False),
         (lambda: EndpointConnectionError(endpoint_url="http://x"), Code.AWS_UNAVAILABLE, True),
         (lambda: ConnectTimeoutError(endpoint_url="http://x"), Code.AWS_UNAVAILABLE, True),
         (lambda: ReadTimeoutError(endpoint_url="http://x"), Code.AWS_UNAVAILABLE, True),

@@ -6,7 +6,7 @@ import pytest
 
 from steps import preflight
 from steps.clients.aws import Aws, AwsTarget
-from steps.errors import Code, PodiumError
+from steps.errors import Code, CredentialsError, PodiumError
 from steps.names import Owner
 from steps.preflight import SecretWanted, Wanted
 from tests.steps_aws.building import Built, build_network
@@ -66,13 +66,14 @@ def test_all_problems_are_reported_at_once(aws: Aws, owner: Owner, cloud: Cloud)
     assert "VPCs per Region" in quotas[0]
 
 
-def test_missing_credentials_are_a_preflight_problem(
+def test_missing_credentials_are_no_problem_of_the_spec_but_waited_for(
     environment: Cloud, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    problems = problems_of(Aws(AwsTarget(REGION)), owner, Wanted())
-    assert by_field(problems) == {"aws": "AWS_CREDENTIALS_MISSING"}
+    with pytest.raises(CredentialsError) as caught:
+        preflight.check(Aws(AwsTarget(REGION)), owner, Wanted())
+    assert caught.value.code is Code.AWS_CREDENTIALS_MISSING
 
 
 def test_the_nodes_vcpus_are_compared_with_the_quota(aws: Aws, owner: Owner, cloud: Cloud) -> None:

@@ -7,9 +7,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from steps.clients.aws.errors import is_quiet, translate
+from steps.clients.aws.errors import came_from_credentials, is_quiet, translate
 from steps.clients.aws.session import Connection
-from steps.errors import Code
+from steps.errors import CredentialsError, PodiumError
+from steps.gate import pass_gate
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,21 +31,30 @@ class ServiceClient:
 def translated(method: Callable[Concatenate[C, P], R]) -> Callable[Concatenate[C, P], R]:
     """Let a method of a thin client raise PodiumError instead of botocore's errors.
 
-    Expired credentials are forgotten, so that new ones from the environment are found at the next try. The cause is
-    chained, except where its text may hold a secret.
+    Credentials that do not work are forgotten, so that new ones from the environment are found at the next try. The
+    cause is chained, except where its text may hold a secret.
     """
 
     @wraps(method)
     def call(self: C, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        pass_gate()
         try:
             return method(self, *args, **kwargs)
         except VENDOR_ERRORS as error:
-            problem = translate(error, self.service, self.connection.target.region, self.connection.principal)
-            if problem.code in (Code.AWS_CREDENTIALS_EXPIRED, Code.AWS_CREDENTIALS_MISSING):
-                self.connection.forget()
-            raise problem from (None if is_quiet(error, self.service) else error)
+            raise _problem(self, error) from (None if is_quiet(error, self.service) else error)
+        except RuntimeError as error:
+            if not came_from_credentials(error):
+                raise
+            raise _problem(self, error) from error
 
     return call
+
+
+def _problem(client: ServiceClient, error: Exception) -> PodiumError:
+    problem = translate(error, client.service, client.connection.target.region, client.connection.principal)
+    if isinstance(problem, CredentialsError):
+        client.connection.forget()
+    return problem
 
 
 class Tolerate:

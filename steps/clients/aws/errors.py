@@ -1,7 +1,7 @@
 """The one translator of AWS's errors into Podium's.
 
-    no usable credentials      AWS_CREDENTIALS_MISSING      user
-    expired credentials        AWS_CREDENTIALS_EXPIRED      user
+    no usable credentials      AWS_CREDENTIALS_MISSING      user, CredentialsError
+    expired credentials        AWS_CREDENTIALS_EXPIRED      user, CredentialsError
     not permitted              AWS_ACCESS_DENIED            user, names the IAM action
     a quota is reached         AWS_QUOTA_EXCEEDED           user, names the quota
     throttling, 5xx, network   AWS_UNAVAILABLE              provider, transient
@@ -15,22 +15,30 @@ secret: botocore and Secrets Manager repeat the values they reject.
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConfigNotFound,
+    ConfigParseError,
     ConnectionClosedError,
     ConnectTimeoutError,
     CredentialRetrievalError,
     EndpointConnectionError,
     HTTPClientError,
+    InfiniteLoopConfigError,
+    LoginError,
     MetadataRetrievalError,
+    NoAuthTokenError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
     SSOError,
+    TokenRetrievalError,
+    UnknownCredentialError,
 )
 from botocore.parsers import ResponseParserError
 
 from steps.clients.aws.permissions import action_name, also_needed
 from steps.clients.aws.quotas import quota_of
-from steps.errors import Code, Fault, PodiumError, TransientError
+from steps.errors import Code, CredentialsError, Fault, PodiumError, TransientError
 
 TEXT_LIMIT = 300
 ASSUMING = frozenset({"AssumeRole", "AssumeRoleWithWebIdentity"})
@@ -123,7 +131,13 @@ _NO_CREDENTIALS = (
     CredentialRetrievalError,
     ProfileNotFound,
     MetadataRetrievalError,
+    ConfigNotFound,
+    ConfigParseError,
+    InfiniteLoopConfigError,
+    UnknownCredentialError,
+    RefreshWithMFAUnsupportedError,
 )
+_SIGNED_OUT = (SSOError, LoginError, TokenRetrievalError, NoAuthTokenError)
 _NO_ANSWER = (
     HTTPClientError,
     EndpointConnectionError,
@@ -133,7 +147,8 @@ _NO_ANSWER = (
 )
 _GIVE_CREDENTIALS = (
     "Give Podium's process valid AWS credentials (environment, shared file or instance role; "
-    "`aws sts get-caller-identity` must answer), check the machine's clock and that the region is enabled, then retry."
+    "`aws sts get-caller-identity` must answer); check the machine's clock and that the region is enabled. "
+    "Podium reads them anew by itself."
 )
 
 
@@ -148,8 +163,10 @@ def translate(error: Exception, service: str, region: str, principal: str | None
         return _of_answer(error, service, region, principal)
     if isinstance(error, _NO_CREDENTIALS):
         return _credentials(Code.AWS_CREDENTIALS_MISSING, f"no usable AWS credentials ({type(error).__name__})")
-    if isinstance(error, SSOError):
+    if isinstance(error, _SIGNED_OUT):
         return _credentials(Code.AWS_CREDENTIALS_EXPIRED, f"the AWS sign-in has expired ({type(error).__name__})")
+    if came_from_credentials(error):
+        return _credentials(Code.AWS_CREDENTIALS_EXPIRED, "AWS's credentials were renewed, but are still expired")
     if isinstance(error, _NO_ANSWER):
         return _unavailable(f"{service} in {region} did not answer ({type(error).__name__})")
     return PodiumError(
@@ -217,8 +234,17 @@ def _text(error: ClientError, service: str) -> str:
     return f": {message[:TEXT_LIMIT]}"
 
 
-def _credentials(code: Code, message: str) -> PodiumError:
-    return PodiumError.by_user(code, message, _GIVE_CREDENTIALS)
+def came_from_credentials(error: Exception) -> bool:
+    """Whether botocore's renewal of credentials raised this: it has no class of its own for new ones that are expired
+    too (`RefreshableCredentials._protected_refresh` raises RuntimeError)."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place is not None and place.tb_frame.f_globals.get("__name__") == "botocore.credentials"
+
+
+def _credentials(code: Code, message: str) -> CredentialsError:
+    return CredentialsError.by_user(code, message, _GIVE_CREDENTIALS)
 
 
 def _unavailable(message: str) -> TransientError:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from steps.clients.kubernetes.errors import refused
 from steps.clients.kubernetes.kinds import kind_of
 from steps.clients.kubernetes.transport import READ_SECONDS, Answer, Transport
+from steps.gate import pass_gate
 
 Object = dict[str, Any]
 TokenSource = Callable[[], str]
@@ -191,6 +192,7 @@ class Kube:
             content_type=content_type,
             read_seconds=read_seconds,
         )
+        pass_gate()
         token = self.token()
         answer = call(token)
         if answer.status == 401 and answer.refusal:
