@@ -80,8 +80,8 @@ def outputs(cluster: Cluster) -> dict[str, str]:
 def delete_cluster(aws: Aws, owner: Owner) -> None:
     """Begin to delete it; its node groups must be gone. What EKS refuses for now is tried again while awaited."""
     found = _own(aws, owner)
-    if found is not None and found.status not in (*UNFINISHED, "DELETING") and not _inside(aws, owner, found):
-        aws.eks.delete_cluster(found.name)
+    if found is not None and found.status != "DELETING":
+        _begin(aws, found, _inside(aws, owner, found))
 
 
 def await_cluster_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending | Blocked:
@@ -91,10 +91,15 @@ def await_cluster_deleted(aws: Aws, owner: Owner) -> Literal[True] | Pending | B
     if found is None:
         return True
     inside = [] if found.status == "DELETING" else _inside(aws, owner, found)
+    _begin(aws, found, inside)
     if inside:
         return verdict(f"the EKS cluster {found.name} cannot be deleted yet", inside)
-    delete_cluster(aws, owner)
     return Pending(f"EKS says {found.status}{': ' + found.issues[0] if found.issues else ''}")
+
+
+def _begin(aws: Aws, found: Cluster, inside: list[Blocker]) -> None:
+    if not inside and found.status not in (*UNFINISHED, "DELETING"):
+        aws.eks.delete_cluster(found.name)
 
 
 def _inside(aws: Aws, owner: Owner, found: Cluster) -> list[Blocker]:

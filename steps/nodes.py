@@ -76,8 +76,8 @@ def delete_node_group(aws: Aws, owner: Owner, group: str) -> None:
     One that is still being made is deleted while awaited.
     """
     found = _own(aws, owner, group)
-    if found is not None and found.status not in (*UNFINISHED, "DELETING"):
-        aws.eks.delete_node_group(owner.names.cluster, group)
+    if found is not None:
+        _begin(aws, owner, found)
 
 
 def await_node_group_deleted(aws: Aws, owner: Owner, group: str) -> Literal[True] | Pending | Blocked:
@@ -86,13 +86,18 @@ def await_node_group_deleted(aws: Aws, owner: Owner, group: str) -> Literal[True
     found = _own(aws, owner, group)
     if found is None:
         return True
-    delete_node_group(aws, owner, group)
+    _begin(aws, owner, found)
     if found.status != "DELETE_FAILED":
         return Pending(f"EKS says {found.status}")
     why = "; ".join(found.issues) or "EKS gives no reason"
     how = "Remove what EKS names; the uninstall then goes on by itself."
     blocker = Blocker(found.arn, f"EKS could not delete it: {why}", "somebody else uses a part of it")
     return verdict(f"the node group {group} cannot be deleted yet", [blocker], how)
+
+
+def _begin(aws: Aws, owner: Owner, found: NodeGroup) -> None:
+    if found.status not in (*UNFINISHED, "DELETING"):
+        aws.eks.delete_node_group(owner.names.cluster, found.name)
 
 
 def _own(aws: Aws, owner: Owner, group: str) -> NodeGroup | None:

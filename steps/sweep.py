@@ -20,6 +20,8 @@ from steps.secret_store import own_secrets
 
 NAT_GONE = ("deleted", "failed")
 """AWS lists both for an hour; neither holds an address or an interface."""
+ASKED = ("vpc-", "subnet-", "igw-", "rtb-", "nat-", "eipalloc-", "sg-", "sgr-", "eni-", "vol-")
+"""Ids of the kinds that EC2 is asked for itself."""
 TAG = f"tag {TAG_INSTALLATION}"
 NOT_OURS = "Podium makes no such thing: somebody gave it the installation's tag"
 HAS_IMAGES = "the repository holds images"
@@ -97,9 +99,8 @@ def _ec2(found: Sweep) -> None:
     for kind, ids in kinds.items():
         found.note("ec2", f"{kind} with {TAG}", (aws.arn("ec2", f"{kind}/{one}") for one in ids))
     listed = aws.contents.tagged(TAG_INSTALLATION, found.owner.installation)
-    others = [(aws.arn("ec2", f"{one.kind}/{one.id}"), one.kind) for one in listed]
-    foreign = [Blocker(arn, NOT_OURS, "somebody else") for arn, kind in others if kind not in kinds]
-    found.keep("ec2", f"anything else with {TAG} (lags)", foreign)
+    others = [aws.arn("ec2", f"{one.kind}/{one.id}") for one in listed if not one.id.startswith(ASKED)]
+    found.keep("ec2", f"anything else with {TAG} (lags)", (Blocker(arn, NOT_OURS, "somebody else") for arn in others))
 
 
 def _cluster(found: Sweep) -> None:

@@ -12,12 +12,14 @@ class Settings:
     quotas: quota code (L-F678F1CE ...) to value, in place of the table in `quotas`.
     denied_actions: IAM action patterns such as "eks:Create*" that this account's caller may not do; honoured by
     SimulatePrincipalPolicy and by the calls themselves.
+    failing_deletes: names of node groups that EKS fails to delete, as if somebody used their security group.
     leave_interfaces: the nodes of a deleted node group leave the CNI's network interfaces behind.
     """
 
     autopush: bool = True
     quotas: dict[str, float] = field(default_factory=dict)
     denied_actions: list[str] = field(default_factory=list)
+    failing_deletes: list[str] = field(default_factory=list)
     leave_interfaces: bool = False
 
     def change(self, values: dict[str, Any]) -> None:

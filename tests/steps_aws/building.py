@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from steps import network
 from steps.clients.aws import Aws
 from steps.names import Owner
-from steps.waiting import NeedsPerson, Pending
+from steps.waiting import Blocked, NeedsPerson, Pending
 
 T = TypeVar("T")
 CIDR = "192.168.0.0/16"
@@ -36,12 +36,22 @@ def build_network(aws: Aws, owner: Owner) -> Built:
     return Built(vpc_id, gateway_id, public, private)
 
 
-def settled(look: Callable[..., T | Pending | NeedsPerson], *args: Any, seconds: float = 20.0) -> T:
-    """What `look` returns once it is neither pending nor in need of a person."""
+def settled(look: Callable[..., T | Pending | NeedsPerson | Blocked], *args: Any, seconds: float = 20.0) -> T:
+    """What `look` returns once it is neither pending nor in need of somebody."""
     deadline = time.monotonic() + seconds
     while True:
         found = look(*args)
-        if not isinstance(found, Pending | NeedsPerson):
+        if not isinstance(found, Pending | NeedsPerson | Blocked):
             return found
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
+
+
+def blocked(look: Callable[..., Any], *args: Any, seconds: float = 10.0) -> Blocked:
+    """The block that `look` finds, once AWS has done what it does by itself."""
+    deadline = time.monotonic() + seconds
+    while not isinstance(found := look(*args), Blocked):
+        assert isinstance(found, Pending), found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return found

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx2
 import pytest
 
-from sandbox.aws.credentials import own_credentials
+from sandbox.aws.credentials import INTERNAL_KEY, own_credentials
 from sandbox.processes import free_port, spawn, wait_until_listening
 from steps.clients.aws import Aws, AwsTarget, permissions
 from steps.names import Owner
@@ -58,10 +59,20 @@ class Cloud:
 
     def reset(self) -> None:
         self._call("DELETE", "faults")
-        self.settings(autopush=False, denied_actions=[], quotas=dict.fromkeys(PLENTY, 1000.0))
+        self.settings(
+            autopush=False,
+            denied_actions=[],
+            leave_interfaces=False,
+            failing_deletes=[],
+            quotas=dict.fromkeys(PLENTY, 1000.0),
+        )
         self.credentials("valid")
 
 
+PERSON_KEY = INTERNAL_KEY
+"""Calls with this key are those of somebody else than Podium."""
+IAM_NAMES = {"tagging": "tag"}
+"""IAM's name of a service, where the one in signatures differs."""
 PLENTY = ("L-F678F1CE", "L-A4707A72", "L-FE5A380F", "L-0263D0A3", "L-1216C47A", "L-1194D53C", "L-7B6409FD")
 
 
@@ -79,7 +90,11 @@ def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
             cloud = Cloud(url, keys.access_key, keys.secret_key, control)
             cloud.reset()
             yield cloud
-            asked = {f"{one['service']}:{one['operation']}" for one in cloud.calls()}
+            asked = {
+                f"{IAM_NAMES.get(one['service'], one['service'])}:{one['operation']}"
+                for one in cloud.calls()
+                if one["access_key"] != PERSON_KEY
+            }
             unlisted = {one for one in asked if not one.startswith("sts:")} - permissions.calls()
             assert not unlisted, f"calls that steps/clients/aws/permissions.py does not list: {unlisted}"
     finally:
@@ -125,6 +140,31 @@ def aws(shared_aws: Aws, cloud: Cloud) -> Aws:
 def built(environment: Cloud, shared_aws: Aws) -> Built:
     """A network, for the tests of what stands in one."""
     return build_network(shared_aws, Owner("built-conductor", "operation"))
+
+
+class Person:
+    """Somebody else in the account, or a controller in a cluster: plain boto3."""
+
+    def __init__(self, url: str) -> None:
+        self._session: Any = boto3.Session(PERSON_KEY, "secret", region_name=REGION)
+        self._url = url
+        self._clients: dict[str, Any] = {}
+
+    def __call__(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = self._session.client(service, endpoint_url=self._url)
+        return self._clients[service]
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+
+
+@pytest.fixture(scope="session")
+def person(environment: Cloud) -> Iterator[Person]:
+    somebody = Person(environment.url)
+    yield somebody
+    somebody.close()
 
 
 @pytest.fixture

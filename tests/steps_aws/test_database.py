@@ -31,9 +31,9 @@ def test_the_instance_is_made_once_and_its_password_is_with_rds(aws: Aws, owner:
     assert len(password) >= 16
     for _ in range(2):
         database.delete_instance(aws, owner)
-        assert settled(database.await_instance_deleted, aws, owner) is True
-        database.delete_subnet_group(aws, owner)
-        database.delete_security_group(aws, owner)
+        assert settled(database.await_instance_deleted, aws, owner)["snapshot"] is None
+        assert settled(database.await_subnet_group_deleted, aws, owner) is True
+        assert settled(database.await_security_group_deleted, aws, owner) is True
 
 
 def test_an_instance_being_made_is_pending_and_deleted_when_that_is_over(aws: Aws, owner: Owner, built: Built) -> None:
@@ -50,8 +50,11 @@ def test_an_instance_being_made_is_pending_and_deleted_when_that_is_over(aws: Aw
         tags=owner.tags("db-instance"),
     )
     assert isinstance(database.await_instance(aws, owner.names.db_instance), Pending)
-    database.delete_instance(aws, owner)
-    assert settled(database.await_instance_deleted, aws, owner) is True
+    begun = database.delete_instance(aws, owner, "retain")
+    assert begun["snapshot"] is None
+    assert "never became available" in str(begun["note"])
+    assert settled(database.await_instance_deleted, aws, owner, "retain", None)["snapshot_arn"] is None
+    assert aws.rds.snapshots(owner.names.db_instance) == []
 
 
 @pytest.mark.parametrize("call", ["rds:CreateDBSubnetGroup", "ec2:CreateSecurityGroup", "rds:CreateDBInstance"])
@@ -93,7 +96,7 @@ def test_a_persons_subnet_group_and_instance_are_name_taken(aws: Aws, owner: Own
 
 def test_nothing_to_delete_is_fine(aws: Aws, owner: Owner) -> None:
     database.delete_ingress_rules(aws, owner)
-    database.delete_instance(aws, owner, "last-words")
-    assert database.await_instance_deleted(aws, owner) is True
+    assert database.delete_instance(aws, owner, "retain")["snapshot"] is None
+    assert settled(database.await_instance_deleted, aws, owner, "retain", None)["snapshot"] is None
     database.delete_subnet_group(aws, owner)
     database.delete_security_group(aws, owner)

@@ -162,12 +162,29 @@ def test_a_network_is_deleted_in_any_half_state(aws: Aws, owner: Owner, steps_do
     assert aws.network.vpcs(owner.tags("vpc")) == []
 
 
-def test_deleting_a_network_in_use_says_what_is_in_the_way(aws: Aws, owner: Owner) -> None:
+def test_a_network_is_not_blocked_by_what_podium_is_about_to_delete(aws: Aws, owner: Owner) -> None:
     built = build_network(aws, owner)
-    egress.ensure_nat_gateway(aws, owner, built.public[0], egress.ensure_address(aws, owner))
-    with pytest.raises(TransientError) as caught:
+    nat = egress.ensure_nat_gateway(aws, owner, built.public[0], egress.ensure_address(aws, owner))
+    network.delete_network(aws, owner)
+    found = network.await_network_deleted(aws, owner)
+    assert isinstance(found, Pending)
+    assert nat in found.detail
+    settled(egress.await_nat_gateway_deleted, aws, owner)
+    assert settled(egress.await_address_released, aws, owner) is True
+    assert egress.await_private_routes_deleted(aws, owner) is True
+    assert settled(network.await_network_deleted, aws, owner) is True
+
+
+@pytest.mark.parametrize("call", ["DeleteSubnet", "DetachInternetGateway", "DeleteInternetGateway", "DeleteVpc"])
+def test_a_crash_after_any_delete_is_gone_on_from(cloud: Cloud, owner: Owner, call: str) -> None:
+    aws = Aws(AwsTarget(REGION), attempts=1)
+    built = build_network(aws, owner)
+    cloud.fault(match=f"ec2:{call}$", kind="lost")
+    with pytest.raises(TransientError):
         network.delete_network(aws, owner)
-    assert "still in the VPC: eni-" in caught.value.message
+    assert settled(network.await_network_deleted, aws, owner) is True
+    assert aws.network.vpc(built.vpc_id) is None
+    aws.close()
 
 
 def test_a_nat_gateway_that_is_not_there_is_pending(aws: Aws) -> None:

@@ -65,6 +65,14 @@ def test_the_policy_file_is_the_table() -> None:
     )
 
 
+def test_patterns_in_the_policy_stand_for_reading_only_and_for_every_call() -> None:
+    for statement in permissions.STATEMENTS:
+        assert set(statement.written) <= {"Describe*"}
+        if statement.written:
+            others = [call for call in statement.calls if not call.startswith("Describe")]
+            assert others == [], statement.sid
+
+
 def test_the_policy_fits_into_one_managed_policy() -> None:
     assert len(json.dumps(permissions.policy(), separators=(",", ":"))) <= 6144
     sids = [statement["Sid"] for statement in permissions.policy()["Statement"]]

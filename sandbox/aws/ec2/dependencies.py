@@ -30,6 +30,14 @@ class DependencyChecks(EC2Backend):
             raise EC2ClientError("InvalidParameterValue", f"Network interface '{eni_id}' is currently in use.")
         super().delete_network_interface(eni_id)
 
+    def terminate_instances(self, instance_ids: list[str]) -> Any:
+        """An instance's first interface goes with it (EC2 User Guide, "Elastic network interfaces"); moto keeps it."""
+        terminated = super().terminate_instances(instance_ids)
+        for eni in list(self.enis.values()):
+            if eni.instance is not None and eni.instance.id in instance_ids and eni.device_index == 0:
+                self.enis.pop(eni.id)
+        return terminated
+
     def delete_security_group(self, name: str | None = None, group_id: str | None = None) -> Any:
         group = self.get_security_group_by_name_or_id(group_id or name)
         if group is not None and (self._used(group.id) or self._referenced(group.id)):

@@ -116,8 +116,8 @@ def resize(eks: Eks, cluster: Cluster, group: Nodegroup) -> None:
     eks.machines.start_nodes(cluster, group)
 
 
-def _failed(group: Nodegroup, code: str, message: str) -> bool:
-    group.wire["status"] = "CREATE_FAILED"
+def _failed(group: Nodegroup, code: str, message: str, status: str = "CREATE_FAILED") -> bool:
+    group.wire["status"] = status
     group.wire["health"] = {"issues": [{"code": code, "message": message, "resourceIds": []}]}
     return True
 
@@ -125,6 +125,9 @@ def _failed(group: Nodegroup, code: str, message: str) -> bool:
 def _deleted(eks: Eks, cluster: Cluster, group: Nodegroup) -> bool:
     if not eks.machines.nodes_gone(cluster, group):
         return False
+    if group.wire["nodegroupName"] in eks.cloud.settings.failing_deletes:
+        message = "DependencyViolation - resource has a dependent object"
+        return _failed(group, "Ec2SecurityGroupDeletionFailure", message, "DELETE_FAILED")
     ec2 = ec2_of(cluster.account, cluster.region)
     if eks.cloud.settings.leave_interfaces:
         interfaces.leave(ec2, group.wire["nodegroupArn"])
