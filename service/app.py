@@ -37,7 +37,7 @@ def create_app(runtime: Runtime, settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.runtime = runtime
-    app.state.metrics = Metrics(runtime.ledger)
+    app.state.metrics = Metrics(runtime.ledger, runtime.workers)
     app.state.event_watcher = events.watcher(runtime.ledger)
     app.state.site = Site(runtime.ledger, runtime.control, settings.key, secure=settings.url.startswith("https:"))
     for router in (installations.router, operations.router, events.router, health.router, docs.router):

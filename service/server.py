@@ -1,6 +1,7 @@
-"""`podium serve`: settings, log, database, engine, then uvicorn; each failure is one line and an exit code.
+"""`podium serve`, `api`, `worker`: settings, log, database, engine, uvicorn; each failure is a line and an exit code.
 
-Exit codes: 0 stopped, 1 the server failed, 2 settings are wrong, 3 the database cannot be reached, 4 the port is taken.
+Exit codes: 0 stopped, 1 the server failed, 2 settings are wrong, 3 the database cannot be reached, 4 the port is taken,
+5 another process has the SQLite file or the executor id.
 """
 
 import os
@@ -9,9 +10,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 DATABASE_PATIENCE = 15.0
 """Seconds to wait at start-up for a database that is still starting itself."""
 
+Role = Literal["serve", "api", "worker"]
+"""Both, only requests, or only the work."""
+
 _log = structlog.stdlib.get_logger("podium.server")
 
 
@@ -35,34 +39,48 @@ class _Failure(Exception):
         self.code = code
 
 
-def serve(*, with_parent: bool = False) -> int:
+def serve(role: Role = "serve", *, with_parent: bool = False) -> int:
     """Runs until SIGTERM or SIGINT (or, `with_parent`, until stdin ends); returns the exit code."""
     _exit_on_signals()
     if with_parent:
         _stop_with_parent()
     try:
-        settings = load()
+        settings = load(public=role != "worker")
         logs.configure(settings.log_level)
-        _run(settings)
+        _run(settings, role)
     except SettingsError as error:
-        return _complain(2, str(error))
+        return _complain(role, 2, str(error))
     except _Failure as failure:
-        return _complain(failure.code, str(failure))
+        return _complain(role, failure.code, str(failure))
     return 0
 
 
-def _run(settings: Settings) -> None:
-    with _listen(settings.address) as listener:
-        runtime = _launch(settings)
+def _run(settings: Settings, role: Role) -> None:
+    if role != "serve" and settings.database.startswith("sqlite"):
+        remedy = "use `podium serve`, or set PODIUM_DATABASE_URL to a PostgreSQL database."
+        raise SettingsError(f"SQLite serves one process only: {remedy}")
+    with _listen(settings.worker_address if role == "worker" else settings.address, role) as listener:
+        runtime = _launch(settings, execute=role != "api")
         logs.adopt_library_loggers()
-        from service.asgi import run  # noqa: PLC0415 - only a service whose database answers needs it
+        from service.asgi import run, run_worker  # noqa: PLC0415 - only a process whose database answers needs it
 
-        if not run(runtime, settings, listener):
-            runtime.stop()
-            raise _Failure(1, "The server could not start; see the log above.")
+        try:
+            if not (run_worker if role == "worker" else run)(runtime, settings, listener):
+                runtime.stop()
+                raise _Failure(1, "The server could not start; see the log above.")
+        finally:
+            _abandon(runtime)
 
 
-def _listen(address: Address) -> socket.socket:
+def _abandon(runtime: "Runtime") -> None:
+    """Ends the process now, when a call to the outside has not ended in time: Python would wait for its thread."""
+    if runtime.abandoned:
+        _log.warning("abandoned", phases=runtime.abandoned)
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _listen(address: Address, role: Role) -> socket.socket:
     """Bound before the engine is launched: a second service on this port must not start to work."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -73,19 +91,39 @@ def _listen(address: Address) -> socket.socket:
     except OSError as error:
         listener.close()
         text = f"Cannot listen on {address.host}:{address.port}: {error.strerror}. Stop what listens there, or set "
-        raise _Failure(4, text + "PODIUM_URL (or PODIUM_BIND) to another address.") from error
+        variable = "PODIUM_WORKER_BIND" if role == "worker" else "PODIUM_URL (or PODIUM_BIND)"
+        raise _Failure(4, f"{text}{variable} to another address.") from error
     listener.set_inheritable(False)
     return listener
 
 
-def _launch(settings: Settings) -> "Runtime":
+def _launch(settings: Settings, *, execute: bool) -> "Runtime":
     """Launches the engine, again and again while the database does not answer, up to the deadline."""
-    from workflows.errors import DatabaseUnavailable  # noqa: PLC0415 - the engine is heavy; errors above come first
-    from workflows.runtime import RuntimeSettings, launch  # noqa: PLC0415
+    from workflows import errors  # noqa: PLC0415 - the engine is heavy; errors above come first
+    from workflows.runtime import Rhythm, RuntimeSettings, launch  # noqa: PLC0415
 
     settings.home.mkdir(parents=True, exist_ok=True)
-    wanted = RuntimeSettings(database_url=settings.database, executor_id=settings.executor_id, helm=settings.helm)
-    return until_reachable(lambda: launch(wanted), DatabaseUnavailable, settings.database)
+    wanted = RuntimeSettings(
+        database_url=settings.database,
+        executor_id=settings.executor,
+        helm=settings.helm,
+        rhythm=Rhythm(settings.heartbeat_seconds, settings.dead_after_seconds),
+        drain=settings.drain_seconds,
+        on_replaced=_stop_myself,
+    )
+    try:
+        return until_reachable(lambda: launch(wanted, execute=execute), errors.DatabaseUnavailable, settings.database)
+    except errors.DatabaseInUse as error:
+        text = f"{error}, and a SQLite file serves one process only. Stop that one, or use PostgreSQL for several."
+        raise _Failure(5, text) from error
+    except errors.ExecutorIdInUse as error:
+        text = f"A worker named {error.executor_id} runs already ({error.holder}). Stop it, or set PODIUM_EXECUTOR_ID."
+        raise _Failure(5, text) from error
+
+
+def _stop_myself() -> None:
+    """As if somebody had sent SIGTERM: another process works under this one's executor id now."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def until_reachable(
@@ -119,8 +157,8 @@ def without_password(url: str) -> str:
         return "PODIUM_DATABASE_URL (not a database URL)"
 
 
-def _complain(code: int, text: str) -> int:
-    sys.stderr.write(f"podium serve: {text}\n")
+def _complain(role: Role, code: int, text: str) -> int:
+    sys.stderr.write(f"podium {role}: {text}\n")
     return code
 
 
@@ -143,13 +181,3 @@ def _stop_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait_for_end, name="stop-with-parent", daemon=True).start()
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m service.server [--parent-pipe]`."""
-    given = sys.argv[1:] if arguments is None else arguments
-    return serve(with_parent="--parent-pipe" in given)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,12 +5,13 @@ AWS's own variables (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL and so on) are read by 
 """
 
 import ipaddress
+import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_URL = "http://127.0.0.1:8400"
@@ -56,8 +57,17 @@ class Settings(BaseSettings):
     """Key that clients send as `Authorization: Bearer`; without one the service listens on 127.0.0.1 only."""
     helm: str = "helm"
     """The helm program: a name on PATH or a path."""
-    executor_id: str = "local"
-    """Stable name of this process; after a crash, the process of the same name takes its workflows up again."""
+    executor_id: str | None = Field(default=None, max_length=200, pattern=r"^[A-Za-z0-9._-]+$")
+    """Name of this worker among those of one database, the same after a restart: a successor takes up at once what its
+    predecessor left. Default: this machine's name."""
+    worker_bind: str = "127.0.0.1:8401"
+    """HOST:PORT where `podium worker` answers /healthz, /readyz and /metrics."""
+    heartbeat_seconds: float = Field(default=5.0, ge=0.5, le=60)
+    """Seconds between two heartbeats of a worker."""
+    dead_after_seconds: float = Field(default=20.0, ge=2, le=600)
+    """Seconds without a heartbeat until another worker takes over; at least three heartbeats."""
+    drain_seconds: float = Field(default=15.0, ge=0, le=600)
+    """Seconds that running steps get to end when a worker is stopped; then their calls are abandoned."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least level that is logged."""
 
@@ -74,6 +84,22 @@ class Settings(BaseSettings):
             raise ValueError("must be an http:// or https:// URL such as http://127.0.0.1:8400")
         return url.rstrip("/")
 
+    @model_validator(mode="after")
+    def _patient(self) -> Self:
+        if self.dead_after_seconds < 3 * self.heartbeat_seconds:
+            raise ValueError("PODIUM_DEAD_AFTER_SECONDS must be at least three times PODIUM_HEARTBEAT_SECONDS")
+        return self
+
+    @property
+    def executor(self) -> str:
+        """The worker's name."""
+        return self.executor_id or socket.gethostname()
+
+    @property
+    def worker_address(self) -> Address:
+        """Raises SettingsError when PODIUM_WORKER_BIND is not HOST:PORT."""
+        return _address("PODIUM_WORKER_BIND", self.worker_bind)
+
     @property
     def key(self) -> str | None:
         """The API key itself, or None."""
@@ -85,10 +111,7 @@ class Settings(BaseSettings):
         if self.bind is None:
             parts = urlsplit(self.url)
             return Address(parts.hostname or "127.0.0.1", parts.port or (443 if parts.scheme == "https" else 80))
-        host, _, port = self.bind.rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:
-            raise SettingsError("PODIUM_BIND must be HOST:PORT, e.g. 0.0.0.0:8400.")
-        return Address(host.strip("[]"), int(port))
+        return _address("PODIUM_BIND", self.bind)
 
     @property
     def database(self) -> str:
@@ -98,15 +121,27 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.home.resolve() / 'podium.sqlite'}"
 
 
-def load() -> Settings:
-    """Reads the environment; raises SettingsError with every problem at once."""
+def _address(variable: str, text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise SettingsError(f"{variable} must be HOST:PORT, e.g. 0.0.0.0:8400.")
+    return Address(host.strip("[]"), int(port))
+
+
+def load(*, public: bool = True) -> Settings:
+    """Reads the environment; raises SettingsError with every problem at once. `public`: whether /v1 is served."""
     try:
         settings = Settings()
     except ValidationError as error:
-        lines = [f"PODIUM_{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
+        lines = [f"{_variable(one['loc'])}{one['msg']}" for one in error.errors()]
         raise SettingsError("\n".join(lines)) from error
-    check_exposure(settings)
+    if public:
+        check_exposure(settings)
     return settings
+
+
+def _variable(where: tuple[int | str, ...]) -> str:
+    return f"PODIUM_{'.'.join(map(str, where)).upper()}: " if where else ""
 
 
 def check_exposure(settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """Prometheus metrics: what the service did since it started, and the ledger's state at the moment of the scrape."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -16,7 +16,7 @@ _INSTALLATIONS = 100
 class Metrics:
     """One registry per application, so that two of them in one process (tests) do not share counters."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, workers: Callable[[], int]) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "podium_http_requests",
@@ -30,7 +30,7 @@ class Metrics:
             ["route"],
             registry=self._registry,
         )
-        self._registry.register(_LedgerCollector(ledger))
+        self._registry.register(_LedgerCollector(ledger, workers))
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         known = method if method in _METHODS else "other"
@@ -45,8 +45,8 @@ class Metrics:
 class _LedgerCollector:
     """Reads the ledger at each scrape, so restarts and other processes' work are in it."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, workers: Callable[[], int]) -> None:
+        self._ledger, self._workers = ledger, workers
 
     def describe(self) -> list[GaugeMetricFamily]:
         """Empty: registering must not read the database."""
@@ -57,6 +57,7 @@ class _LedgerCollector:
         for state, count in self._ledger.counts().items():
             states.add_metric([state], count)
         yield states
+        yield GaugeMetricFamily("podium_workers", "Processes that execute operations now.", value=self._workers())
         durations = GaugeMetricFamily(
             "podium_phase_duration_seconds",
             "How long a phase's last attempt took, seconds.",

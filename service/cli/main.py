@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,24 +21,39 @@ Speed = Annotated[
 ]
 Name = Annotated[str, typer.Argument(help="Name of the installation.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+EnvFile = Annotated[
+    Path | None, typer.Option("--env-file", help="KEY=value lines, e.g. sandbox.env; the environment goes first.")
+]
+ParentPipe = Annotated[bool, typer.Option("--parent-pipe", hidden=True)]
 _HOME = Path(".podium")
 
 
 @app.command()
-def serve(
-    env_file: Annotated[
-        Path | None, typer.Option("--env-file", help="KEY=value lines, e.g. sandbox.env; the environment goes first.")
-    ] = None,
-    parent_pipe: Annotated[bool, typer.Option("--parent-pipe", hidden=True)] = False,
-) -> None:
+def serve(env_file: EnvFile = None, parent_pipe: ParentPipe = False) -> None:
     """Run the service; it takes everything from the environment (PODIUM_URL, PODIUM_DATABASE_URL, …)."""
+    _run("serve", env_file, parent_pipe=parent_pipe)
+
+
+@app.command()
+def api(env_file: EnvFile = None, parent_pipe: ParentPipe = False) -> None:
+    """Run only the REST API and the status page; `podium worker` does the work (needs PostgreSQL)."""
+    _run("api", env_file, parent_pipe=parent_pipe)
+
+
+@app.command()
+def worker(env_file: EnvFile = None, parent_pipe: ParentPipe = False) -> None:
+    """Run only the work; several workers share one PostgreSQL database. Health and metrics: PODIUM_WORKER_BIND."""
+    _run("worker", env_file, parent_pipe=parent_pipe)
+
+
+def _run(role: Literal["serve", "api", "worker"], env_file: Path | None, *, parent_pipe: bool) -> None:
     if env_file is not None:
         from service.cli.documents import into_environment  # noqa: PLC0415
 
         into_environment(env_file)
     from service.server import serve as run  # noqa: PLC0415
 
-    raise typer.Exit(run(with_parent=parent_pipe))
+    raise typer.Exit(run(role, with_parent=parent_pipe))
 
 
 @app.command()

@@ -186,7 +186,8 @@ def test_progress_is_a_live_display_on_a_terminal(home: Path, story: Story) -> N
         home, Console(file=text, width=120, height=60, force_terminal=True, _environ={"TERM": "xterm"})
     )
     outputs = {"app_url": "http://127.0.0.1:1/app"}
-    timer = threading.Timer(0.5, story.journal.operation_succeeded, (story.operation.id, outputs))
+    done = {"outputs": outputs, "facts": {}}
+    timer = threading.Timer(0.5, story.journal.operation_succeeded, (story.operation.id,), done)
     timer.start()
     with api:
         assert watch.until_ended() == "READY"

@@ -47,7 +47,11 @@ class Kept:
     """A runtime that outlives the application: schemathesis starts and ends it around every request."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self.ledger, self.control = runtime.ledger, runtime.control
+        self.ledger, self.control, self.workers = runtime.ledger, runtime.control, runtime.workers
+        self.can_work, self.abandoned = runtime.can_work, runtime.abandoned
+
+    def drain(self) -> None:
+        """Nothing works here."""
 
     def stop(self) -> None:
         """The fixture stops it."""
