@@ -1,16 +1,18 @@
 """The proof of an uninstall finds whatever is left, keeps what was kept on purpose, and says what it asked."""
 
 import json
+from contextlib import suppress
 
 import pytest
 
 from steps import addons, cluster, database, egress, identity, leftovers, network, nodes, proof, registry, secret_store
-from steps.clients.aws import Aws
+from steps.clients.aws import Aws, AwsTarget
+from steps.errors import TransientError
 from steps.names import Owner
 from steps.sweep import sweep
 from steps.waiting import Blocked
 from tests.steps_aws.building import Built, build_network, settled
-from tests.steps_aws.conftest import Cloud, Person
+from tests.steps_aws.conftest import REGION, Cloud, Person
 
 PURPOSES = ("license-key", "app-role-password")
 
@@ -108,6 +110,60 @@ def test_a_whole_uninstall_with_its_data_leaves_nothing_and_the_name_can_be_used
     install(aws, again)
     uninstall(aws, again, "retain")
     assert isinstance(proof.prove(aws, again, scope_of(again, data_kept=True)), dict)
+
+
+DELETES = (
+    "ec2:RevokeSecurityGroupIngress",
+    "ec2:RevokeSecurityGroupEgress",
+    "ec2:DeleteNatGateway",
+    "ec2:ReleaseAddress",
+    "ec2:DisassociateRouteTable",
+    "ec2:DeleteRouteTable",
+    "ec2:DeleteSecurityGroup",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteSubnet",
+    "ec2:DetachInternetGateway",
+    "ec2:DeleteInternetGateway",
+    "ec2:DeleteVpc",
+    "eks:DeleteNodegroup",
+    "eks:DeleteAddon",
+    "eks:DeleteCluster",
+    "rds:DeleteDBInstance",
+    "rds:AddTagsToResource",
+    "rds:DeleteDBSubnetGroup",
+    "iam:DetachRolePolicy",
+    "iam:DeleteRole",
+    "iam:DeleteOpenIDConnectProvider",
+    "ecr:DeleteRepository",
+    "secretsmanager:DeleteSecret",
+)
+
+
+def test_every_delete_whose_answer_is_lost_once_is_gone_on_from(aws: Aws, owner: Owner, cloud: Cloud) -> None:
+    cloud.settings(leave_interfaces=True)
+    install(aws, owner)
+    for call in DELETES:
+        cloud.fault(match=f"{call}$", kind="lost")
+    kept = uninstall(aws, owner, "retain")
+    found = proof.prove(aws, owner, scope_of(owner, data_kept=True))
+    assert isinstance(found, dict)
+    assert [one["arn"] for one in found["retained"]] == [kept["snapshot_arn"]]
+
+
+def test_an_uninstall_that_dies_after_every_delete_once_and_starts_over_is_proven(owner: Owner, cloud: Cloud) -> None:
+    aws = Aws(AwsTarget(REGION), attempts=1)
+    cloud.settings(leave_interfaces=True)
+    install(aws, owner)
+    for call in DELETES:
+        cloud.fault(match=f"{call}$", kind="lost")
+    for _ in range(len(DELETES) + 1):
+        with suppress(TransientError):
+            kept = uninstall(aws, owner, "retain")
+            break
+    found = proof.prove(aws, owner, scope_of(owner, data_kept=True))
+    aws.close()
+    assert isinstance(found, dict)
+    assert [one["arn"] for one in found["retained"]] == [kept["snapshot_arn"]]
 
 
 def test_deleting_what_never_was_is_proven_too(aws: Aws, owner: Owner) -> None:

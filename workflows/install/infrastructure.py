@@ -243,7 +243,7 @@ async def _rds_instance(run: Run) -> Facts:
 
 async def undo_database(run: Run) -> Facts:
     aws, owner = run.aws, run.owner
-    await run.step("Deleting the PostgreSQL instance", rds.delete_instance, aws, owner, None)
+    await run.step("Deleting the PostgreSQL instance", rds.delete_instance, aws, owner, "delete")
     await run.wait("Waiting for the instance to go", rds.await_instance_deleted, 60, aws, owner)
     await run.step("Deleting the subnet group", rds.delete_subnet_group, aws, owner)
     await run.step("Deleting the security group", rds.delete_security_group, aws, owner)

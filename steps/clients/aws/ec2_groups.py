@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 IN_USE = "DependencyViolation"
+NO_RULE = ("InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound", "InvalidGroup.NotFound")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class SecurityGroups(ServiceClient):
         answer = self._api.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group_id]}])
         rules = [one.get("SecurityGroupRuleId", "") for one in answer["SecurityGroupRules"] if not one.get("IsEgress")]
         if rules:
-            with Tolerate("InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound"):
+            with Tolerate(*NO_RULE):
                 self._api.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=rules)
 
     @translated
@@ -105,10 +106,10 @@ class SecurityGroups(ServiceClient):
         rules = [one for one in answer["SecurityGroupRules"] if one.get("ReferencedGroupInfo")]
         inward = [one.get("SecurityGroupRuleId", "") for one in rules if not one.get("IsEgress")]
         outward = [one.get("SecurityGroupRuleId", "") for one in rules if one.get("IsEgress")]
-        with Tolerate("InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound"):
+        with Tolerate(*NO_RULE):
             if inward:
                 self._api.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=inward)
-        with Tolerate("InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound"):
+        with Tolerate(*NO_RULE):
             if outward:
                 self._api.revoke_security_group_egress(GroupId=group_id, SecurityGroupRuleIds=outward)
 
