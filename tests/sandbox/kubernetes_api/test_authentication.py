@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.sandbox.kubernetes_api.conftest import ACCOUNT, CLUSTER, ApiServer, Backend
+from tests.contract.backend import Backend
+from tests.contract.server import ACCOUNT, CLUSTER, StandIn
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/installer"
 SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/installer/session-1"
@@ -50,16 +51,16 @@ def _token(endpoint: str, *, age: float = 0, signed: str = "host;x-k8s-aws-id", 
     return "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
 
 
-def _status(server: ApiServer, token: str) -> int:
+def _status(server: StandIn, token: str) -> int:
     with server.client(token) as client:
         return client.get("/api/v1/namespaces").status_code
 
 
-def test_the_administrators_token_is_let_in(server: ApiServer) -> None:
+def test_the_administrators_token_is_let_in(server: StandIn) -> None:
     assert _status(server, server.token) == 200
 
 
-def test_anonymous_and_wrong_tokens_get_a_401_status(server: ApiServer) -> None:
+def test_anonymous_and_wrong_tokens_get_a_401_status(server: StandIn) -> None:
     with server.client("wrong") as client:
         response = client.get("/api/v1/namespaces")
         assert response.json() == {
@@ -70,13 +71,13 @@ def test_anonymous_and_wrong_tokens_get_a_401_status(server: ApiServer) -> None:
         assert client.get("/apis").status_code == 401
 
 
-def test_health_and_version_need_no_token(server: ApiServer) -> None:
+def test_health_and_version_need_no_token(server: StandIn) -> None:
     with server.client("wrong") as client:
         assert client.get("/livez").text == "ok"
         assert client.get("/version").json()["gitVersion"].startswith("v1.34.1-eks-")
 
 
-def test_an_eks_token_of_a_role_with_access_is_let_in(server: ApiServer, backend: Backend) -> None:
+def test_an_eks_token_of_a_role_with_access_is_let_in(server: StandIn, backend: Backend) -> None:
     token = _token(backend.url)
     assert _status(server, token) == 200
     with server.client(token) as client:
@@ -85,7 +86,7 @@ def test_an_eks_token_of_a_role_with_access_is_let_in(server: ApiServer, backend
     assert review["status"]["userInfo"]["username"] == SESSION
 
 
-def test_a_verified_token_is_remembered(server: ApiServer, backend: Backend) -> None:
+def test_a_verified_token_is_remembered(server: StandIn, backend: Backend) -> None:
     token = _token(backend.url)
     assert _status(server, token) == 200
     count = len(backend.seen)
@@ -93,12 +94,12 @@ def test_a_verified_token_is_remembered(server: ApiServer, backend: Backend) -> 
     assert len(backend.seen) == count
 
 
-def test_a_caller_without_access_entry_is_refused(server: ApiServer, backend: Backend) -> None:
+def test_a_caller_without_access_entry_is_refused(server: StandIn, backend: Backend) -> None:
     _caller(backend, f"arn:aws:iam::{ACCOUNT}:user/stranger")
     assert _status(server, _token(backend.url)) == 401
 
 
-def test_tokens_that_cannot_be_for_this_cluster_are_refused(server: ApiServer, backend: Backend) -> None:
+def test_tokens_that_cannot_be_for_this_cluster_are_refused(server: StandIn, backend: Backend) -> None:
     refused = [
         _token(backend.url, age=16 * 60),
         _token(backend.url, signed="host"),
@@ -110,6 +111,6 @@ def test_tokens_that_cannot_be_for_this_cluster_are_refused(server: ApiServer, b
     assert [_status(server, token) for token in refused] == [401] * len(refused)
 
 
-def test_tokens_are_refused_while_sts_does_not_know_the_caller(server: ApiServer, backend: Backend) -> None:
+def test_tokens_are_refused_while_sts_does_not_know_the_caller(server: StandIn, backend: Backend) -> None:
     backend.answers["/"] = lambda _request: (403, {}, b"<ErrorResponse/>")
     assert _status(server, _token(backend.url)) == 401

@@ -11,7 +11,7 @@ from sandbox.kubernetes.fields.shape import UNTYPED, shape_of
 from sandbox.kubernetes.journal import HISTORY
 from sandbox.kubernetes.schema.quantity import canonical
 from sandbox.kubernetes.store import Store
-from tests.sandbox.kubernetes_api.objects import Object, configmap, deployment
+from tests.contract.objects import Object, configmap, deployment
 
 
 def _store(path: Path | None = None) -> Store:

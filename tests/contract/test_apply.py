@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.kubernetes_api.conftest import Kube
-from tests.sandbox.kubernetes_api.objects import configmap, container, deployment, job, pod, service
+from tests.contract.kube import Kube
+from tests.contract.objects import configmap, container, deployment, job, pod, service
 
 APPS = "deployments.apps"
 

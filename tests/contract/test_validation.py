@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.kubernetes_api.conftest import Kube
-from tests.sandbox.kubernetes_api.objects import Object, configmap, container, deployment, job, meta, pod, service
+from tests.contract.kube import Kube
+from tests.contract.objects import Object, configmap, container, deployment, job, meta, pod, service
 
 APPS = "deployments.apps"
 _MISMATCH: Object = {"matchLabels": {"app": "other"}}

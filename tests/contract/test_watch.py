@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.sandbox.kubernetes_api.conftest import Kube
-from tests.sandbox.kubernetes_api.objects import meta
+from tests.contract.kube import Kube
+from tests.contract.objects import meta
 
 
 def _events(kube: Kube, count: int, kind: str = "secrets", **options: Any) -> list[tuple[str, Any]]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sandbox.kubernetes_api.conftest import Kube
-from tests.sandbox.kubernetes_api.objects import Object, meta
+from tests.contract.kube import Kube
+from tests.contract.objects import Object, meta
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _ENTRY: Object = {"type": "object", "properties": {"name": {"type": "string"}, "size": {"type": "integer"}}}

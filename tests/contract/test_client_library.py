@@ -6,8 +6,9 @@ import pytest
 from kubernetes import client as k8s
 from kubernetes import config, dynamic, watch
 
-from tests.sandbox.kubernetes_api.conftest import ApiServer, Kube
-from tests.sandbox.kubernetes_api.objects import configmap, deployment
+from tests.contract.kube import Kube
+from tests.contract.server import ApiServer
+from tests.contract.objects import configmap, deployment
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Deleting: grace, finalizers, propagation, preconditions, namespaces."""
 
-from tests.sandbox.kubernetes_api.conftest import Kube
-from tests.sandbox.kubernetes_api.objects import configmap, deployment, job, meta, pod
+from tests.contract.kube import Kube
+from tests.contract.objects import configmap, deployment, job, meta, pod
 
 APPS = "deployments.apps"
 
