@@ -18,7 +18,8 @@ SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/installer/session-1"
 def aws(backend: Backend) -> Backend:
     """STS that knows the caller as SESSION, and access entries with ROLE."""
     _caller(backend, SESSION)
-    body = json.dumps({"principals": [ROLE]}).encode()
+    entry = {"principalArn": ROLE, "username": None, "kubernetesGroups": ["platform"], "policies": []}
+    body = json.dumps({"entries": [entry]}).encode()
     backend.answers[f"/_sandbox/clusters/{CLUSTER}/access"] = lambda _request: (200, {}, body)
     return backend
 
