@@ -25,7 +25,7 @@ from starlette.routing import Route
 from sandbox.certificates import self_signed
 from sandbox.kubernetes.eks_tokens import BadToken, Caller, EksTokens
 from sandbox.kubernetes.settings import Settings
-from sandbox.processes import exit_with_parent, terminate_self
+from sandbox.processes import exit_with_parent
 
 Object = dict[str, Any]
 PATH = "/authenticate"
@@ -107,7 +107,7 @@ async def serve(settings: Settings, *, parent_pipe: bool) -> None:
         )
         server = uvicorn.Server(configuration)
         if parent_pipe:
-            exit_with_parent(terminate_self)
+            exit_with_parent(lambda: setattr(server, "should_exit", True))
         await server.serve()
 
 
