@@ -12,7 +12,7 @@ from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
 from sandbox.kubernetes.controllers.namespaces import Namespaces
 from sandbox.kubernetes.controllers.nodes import Nodes
 from sandbox.kubernetes.controllers.replicasets import ReplicaSets
-from sandbox.kubernetes.controllers.runtime import Controller, Worker, dispatch
+from sandbox.kubernetes.controllers.runtime import Reconciler, Worker, dispatch
 from sandbox.kubernetes.controllers.scheduler import Scheduler
 from sandbox.kubernetes.controllers.service_accounts import ServiceAccounts
 from sandbox.kubernetes.controllers.statefulsets import StatefulSets
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sandbox.kubernetes.store import Store
 
 
-def controllers(store: "Store", settings: "Settings") -> list[Controller]:
+def controllers(store: "Store", settings: "Settings") -> list[Reconciler]:
     """One of each."""
     return [
         Namespaces(store),
@@ -45,7 +45,7 @@ def start(store: "Store", settings: "Settings") -> list[asyncio.Task[None]]:
     return run(store, controllers(store, settings))
 
 
-def run(store: "Store", chosen: list[Controller]) -> list[asyncio.Task[None]]:
+def run(store: "Store", chosen: list[Reconciler]) -> list[asyncio.Task[None]]:
     """Start these controllers, and the dispatcher that feeds them."""
     workers = [Worker(controller) for controller in chosen]
     tasks = [asyncio.create_task(worker.run(), name=type(worker.controller).__name__) for worker in workers]
