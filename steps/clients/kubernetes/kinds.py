@@ -41,9 +41,13 @@ KINDS = {
     "ReplicaSet": Kind("apps/v1", "replicasets"),
     "Job": Kind("batch/v1", "jobs"),
     "Ingress": Kind("networking.k8s.io/v1", "ingresses"),
+    "SelfSubjectAccessReview": Kind("authorization.k8s.io/v1", "selfsubjectaccessreviews", namespaced=False),
     "CustomResourceDefinition": Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False),
     "SealedSecret": Kind("bitnami.com/v1alpha1", "sealedsecrets"),
     "ScaledObject": Kind("keda.sh/v1alpha1", "scaledobjects"),
+    "ScaledJob": Kind("keda.sh/v1alpha1", "scaledjobs"),
+    "TriggerAuthentication": Kind("keda.sh/v1alpha1", "triggerauthentications"),
+    "ClusterTriggerAuthentication": Kind("keda.sh/v1alpha1", "clustertriggerauthentications", namespaced=False),
 }
 
 
