@@ -14,8 +14,8 @@ import socket
 import sys
 from pathlib import Path
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2 import IPRoute  # type: ignore[import-untyped]
+from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]
 
 PODS = "192.168.0.0/16"
 SERVICES = "10.100.0.0/16"
