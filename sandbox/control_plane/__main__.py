@@ -14,9 +14,9 @@ import sys
 import threading
 from pathlib import Path
 
-from sandbox.control_plane import certificates, network
-from sandbox.control_plane.binaries.build import programs
+from sandbox.control_plane import certificates
 from sandbox.control_plane.commands import ControlPlane, Ports
+from sandbox.control_plane.requirements import UnavailableError, require
 from sandbox.control_plane.supervisor import NotReadyError, Supervisor
 from sandbox.helm.errors import HelmError
 from sandbox.home import AlreadyRunningError, alone
@@ -24,23 +24,9 @@ from sandbox.kubernetes.kubeconfig import ensure_kubeconfig
 from sandbox.kubernetes.settings import Settings
 from sandbox.processes import exit_with_parent, free_port
 
-NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 PATIENCE = 10.0  # seconds that the processes of a killed predecessor get to give back the port and the folder
 BOOTSTRAP_VARIABLE = "SANDBOX_EKS_BOOTSTRAP_MANIFEST"
 """Names a YAML file that the administrator applies when a cluster comes up, e.g. deploy/kubernetes/rbac.yaml."""
-
-
-class UnavailableError(Exception):
-    """A real control plane cannot run here; the message says what to do."""
-
-
-def require() -> dict[str, Path]:
-    """The programs; raises NetworkError without a private network, UnavailableError when a program is missing."""
-    network.require()
-    there = programs()
-    if missing := [name for name in NEEDED if name not in there]:
-        raise UnavailableError(f"missing {', '.join(missing)}; build by: python -m sandbox.control_plane.binaries")
-    return there
 
 
 def main() -> int:
@@ -57,7 +43,7 @@ def main() -> int:
         there = require()
         with alone(arguments.dir.resolve(), PATIENCE):
             Supervisor(_plane(arguments, there), Path(manifest) if manifest else None).run(stopping)
-    except (network.NetworkError, UnavailableError, AlreadyRunningError, NotReadyError, HelmError, OSError) as problem:
+    except (UnavailableError, AlreadyRunningError, NotReadyError, HelmError, OSError) as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
     return 0
