@@ -20,6 +20,7 @@ from steps.clients.aws import Aws
 from steps.clients.kubernetes import Kube
 from steps.errors import Code, Fault, PodiumError, TransientError, problem_of
 from steps.names import Owner
+from steps.reporting import heard
 from steps.waiting import NeedsPerson, Pending
 from workflows.context import context
 from workflows.facts import Facts
@@ -66,7 +67,7 @@ class Run:
         """
         call = partial(function, *args, **kwargs)
         name = name_of(function)
-        result: R = await self._checkpointed(action, name, lambda: self._patiently(name, call))
+        result: R = await self._checkpointed(action, name, lambda: self._patiently(name, self._listening(name, call)))
         return result
 
     async def wait(
@@ -114,6 +115,19 @@ class Run:
         future = context().pool.submit(call)
         calls[key] = future
         return await _shielded(asyncio.wrap_future(future))
+
+    def _listening(self, name: str, call: Callable[[], R]) -> Callable[[], R]:
+        """The call, and then what it reported into the event log, also when it failed."""
+
+        def listened() -> R:
+            with heard() as lines:
+                try:
+                    return call()
+                finally:
+                    if lines:
+                        context().journal.step_reported(self.operation_id, self.phase, name, lines)
+
+        return listened
 
     async def _patiently(self, name: str, call: Callable[[], R]) -> R:
         for attempt in range(1, ATTEMPTS + 1):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sandbox.helm.charts import REPOSITORIES, find_chart
+from sandbox.helm.sources import REPOSITORIES, find_chart
 from sandbox.helm.kube import KINDS
 from sandbox.helm.rendering import Target
 from sandbox.helm.values import merge_values
