@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.kubernetes import metadata
 from sandbox.kubernetes.errors import BadRequest, Cause, Conflict, Forbidden, Invalid, NotFound
 from sandbox.kubernetes.resources import Resource
+from sandbox.kubernetes.schema import builtin
 from sandbox.kubernetes.strategy.names import validate_metadata
 from sandbox.kubernetes.strategy.table import strategy_for
 
@@ -35,7 +36,7 @@ def prepare_create(store: "Store", resource: Resource, obj: Object) -> Object:
     if resource.generation:
         new["metadata"]["generation"] = 1
     _raise(resource, new, validate_metadata(resource, new) + strategy.validate(new))
-    return _ordered(new)
+    return _ordered(_shaped(resource, new))
 
 
 def _new_metadata(store: "Store", resource: Resource, given: Object) -> Object:
@@ -77,6 +78,7 @@ def prepare_update(store: "Store", resource: Resource, obj: Object, old: Object,
     if subresource is None:
         causes += strategy.validate(new) + strategy.validate_update(new, old)
     _raise(resource, new, causes)
+    new = _shaped(resource, new)
     if resource.generation and _desired(new) != _desired(old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return _ordered(new)
@@ -114,6 +116,12 @@ def _compose(resource: Resource, given: Object, old: Object, subresource: str | 
 def _desired(obj: Object) -> Object:
     """The part whose changes count as a new generation."""
     return {key: value for key, value in obj.items() if key not in ("metadata", "status", "apiVersion", "kind")}
+
+
+def _shaped(resource: Resource, obj: Object) -> Object:
+    """The object as the real server's types write it: nothing empty but what they always write."""
+    root = builtin.root(resource.key)
+    return obj if root is None else builtin.shaped(obj, root)
 
 
 def _ordered(obj: Object) -> Object:

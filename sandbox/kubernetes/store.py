@@ -4,6 +4,7 @@ Single-threaded: every method is synchronous and called on the event loop. Objec
 callers get copies. Every write goes through the kind's strategy (defaults, validation), whoever makes it.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from sandbox.kubernetes.deletion import Deletion, plan
 from sandbox.kubernetes.entry import Entry
 from sandbox.kubernetes.errors import AlreadyExists, Conflict, NotFound
 from sandbox.kubernetes.fields.apply import apply as apply_fields
-from sandbox.kubernetes.fields.managed import set_managed, track
+from sandbox.kubernetes.fields.managed import resets, set_managed, track
 from sandbox.kubernetes.journal import Event, Journal, Subscription
 from sandbox.kubernetes.patch.merge import merge_patch
 from sandbox.kubernetes.prepare import prepare_create, prepare_update
@@ -113,6 +114,8 @@ class Store:
         new = prepare_update(self, resource, obj, old.object, subresource)
         if tracked:
             set_managed(new, obj["metadata"].get("managedFields"))
+        elif not subresource and resets(meta.get("managedFields")):
+            set_managed(new, None)
         else:
             track(resource, new, old.object, field_manager, subresource)
         if new == old.object:
@@ -128,10 +131,13 @@ class Store:
         manager: str,
         *,
         force: bool,
+        decode: Callable[[Object], Object],
         subresource: str | None = None,
         dry_run: bool = False,
     ) -> tuple[Object, bool]:
         """Server-side apply of `config` by `manager`; returns the object and whether it was created.
+
+        `decode` makes an object of the merge of the live one with `config`, which is as the client sent it.
 
         Raises ApplyConflict when others own what would change and not `force`, NotFound for a subresource of nothing.
         """
@@ -141,7 +147,7 @@ class Store:
         if live is None and subresource:
             raise NotFound(kind, meta["name"])
         base = live.copy() if live else {"metadata": {key: meta[key] for key in ("name", "namespace") if key in meta}}
-        merged = apply_fields(resource, base, config, manager, force=force, subresource=subresource)
+        merged = decode(apply_fields(resource, base, config, manager, force=force, subresource=subresource))
         if live:
             merged["metadata"] |= {key: meta[key] for key in ("uid", "resourceVersion") if key in meta}
             return self.update(kind, merged, subresource=subresource, dry_run=dry_run, tracked=True), False
