@@ -102,6 +102,8 @@ def test_bad_tokens_are_answered_with_the_reason(aws: StandIn, cluster: None, we
         token(aws, **{"X-Amz-Date": past.strftime("%Y%m%dT%H%M%SZ")}): "expired",
         token(aws, Action="ListUsers"): "GetCallerIdentity",
         token(aws, **{"X-Amz-SignedHeaders": "host"}): "x-k8s-aws-id is not signed",
+        token(aws, cluster="two"): "STS does not accept",
+        token(aws, **{"X-Amz-Signature": "0" * 64}): "STS does not accept",
         token(aws, **{"X-Amz-Credential": f"AKIANOBODY/20260101/{REGION}/sts/aws4_request"}): "STS does not accept",
     }
     for bad, reason in refused.items():
