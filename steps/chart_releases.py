@@ -104,9 +104,10 @@ def _deployed(revisions: list[Object]) -> list[Object]:
 
 
 def _best(revisions: list[Object]) -> Object:
-    """The revision in force; else the newest that once was, since the last uninstall; else the newest itself."""
-    since = 0
-    for place, each in enumerate(revisions):
-        since = place + 1 if status_of(each) == "uninstalled" else since
-    superseded = [each for each in revisions[since:] if status_of(each) == "superseded"]
+    """The revision in force; else the newest that was; else the newest itself.
+
+    Before a pending install nothing was in force: superseded is then what had been uninstalled, its history kept.
+    """
+    installing = status_of(revisions[-1]) == "pending-install"
+    superseded = [each for each in revisions if status_of(each) == "superseded" and not installing]
     return (_deployed(revisions) or superseded or revisions)[-1]
