@@ -1,4 +1,4 @@
-"""The namespace of Conductor, Console and application."""
+"""The namespace of Conductor, Console and application, with the Pod Security Standard that their pods must meet."""
 
 from typing import Any
 
@@ -8,12 +8,19 @@ from steps.names import Owner
 from steps.waiting import Pending
 
 COMPONENT = "namespace"
+ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
-def ensure_namespace(kube: Kube, owner: Owner, namespace: str) -> str:
-    """Make the namespace, or adopt ours. NAME_TAKEN when it exists without our label."""
+def ensure_namespace(kube: Kube, owner: Owner, namespace: str, *, allow_root: bool = False) -> str:
+    """Make the namespace, or adopt ours. NAME_TAKEN when it exists without our label.
+
+    `allow_root`: enforce the standard `baseline` instead of `restricted`, for a Console whose image starts as root
+    (`console.needs_root`); the API server goes on to warn of what is not restricted.
+    """
     (manifest,) = manifests.load("namespace")
     manifest["metadata"]["name"] = namespace
+    if allow_root:
+        manifest["metadata"]["labels"][ENFORCE] = "baseline"
     objects.apply(kube, owner, objects.label(manifest, owner, COMPONENT))
     return namespace
 

@@ -56,7 +56,7 @@ def test_values_and_credentials_are_files_that_are_gone_afterwards(
     assert stat.S_IMODE((seen / "kubeconfig").stat().st_mode) == 0o600
     assert not Path(arguments[arguments.index("--kubeconfig") + 1]).exists()
     assert "canary" not in (seen / "environment").read_text()
-    assert kube.token() not in " ".join(arguments)
+    assert kube.fresh_token() not in " ".join(arguments)
 
 
 def test_a_missing_binary_says_what_to_do(kube: Kube) -> None:
