@@ -1,13 +1,15 @@
 """Runs a program that finds files at fixed paths: `python -m sandbox.nodes.mounts --bind SRC:DST … -- PROGRAM ARGS`.
 
-The program gets a mount namespace of its own in which each SRC is also at DST; nothing changes for anybody else. A DST
-that does not exist is made there, and only there: the nearest folder above it that exists is replaced by a copy made
-of bind mounts. Linux only; needs to be root, or a kernel that allows user namespaces (the program then is root in its
-own, without power outside). The program replaces this process.
+The program gets a mount namespace of its own in which each SRC is also at DST; nothing changes for others. All SRC
+and the program are what they were before any of the mounts, even if one hides them. A DST that does not exist is
+made there, and only there: the nearest folder above it that exists is replaced by a copy made of bind mounts. Linux
+only; needs to be root, or a kernel that allows user namespaces (the program then is root in its own, without power
+outside). The program replaces this process.
 """
 
 import ctypes
 import os
+import shutil
 import stat
 import sys
 import tempfile
@@ -21,23 +23,35 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def main(arguments: list[str]) -> None:
     """Parses the command line, mounts, and becomes the program. SystemExit with the reason when it cannot."""
-    binds: list[tuple[Path, Path]] = []
+    binds: list[tuple[str, Path]] = []
     while arguments[:1] == ["--bind"] and len(arguments) > 1:
         origin, separator, place = arguments[1].rpartition(":")
         if not separator or not place.startswith("/"):
             sys.exit(f"--bind takes SRC:DST with an absolute DST, not {arguments[1]!r}")
-        binds.append((Path(origin).absolute(), Path(place)))
+        binds.append((origin, Path(place)))
         arguments = arguments[2:]
     if arguments[:1] != ["--"] or len(arguments) < 2:
         sys.stderr.write("usage: python -m sandbox.nodes.mounts [--bind SRC:DST]... -- PROGRAM [ARGS]...\n")
         sys.exit(USAGE)
     try:
+        program = _open_program(arguments[1])
         enter()
-        for source, target in binds:
-            bind(source, target)
+        opened = [(os.open(source, os.O_PATH), target) for source, target in binds]
+        for source, target in opened:
+            bind(Path(f"/proc/self/fd/{source}"), target)
+        os.execve(program, arguments[1:], os.environ)  # noqa: S606 - becoming the program is what this one is for
     except OSError as error:
-        sys.exit(f"cannot make a mount namespace: {error}")
-    os.execvp(arguments[1], arguments[1:])  # noqa: S606 - becoming the program is what this one is for
+        sys.exit(f"{arguments[1]}: {error}")
+
+
+def _open_program(name: str) -> int:
+    """A descriptor of the program, since its path may be hidden by a mount; inheritable, as scripts need it."""
+    path = shutil.which(name)
+    if path is None:
+        raise FileNotFoundError("no such program")
+    descriptor = os.open(path, os.O_PATH)
+    os.set_inheritable(descriptor, True)
+    return descriptor
 
 
 def enter() -> None:

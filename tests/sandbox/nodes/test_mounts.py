@@ -31,6 +31,17 @@ def test_files_are_at_their_place_for_the_program_only(tmp_path: Path) -> None:
     assert not Path(PLACE).exists()
 
 
+@pytest.mark.skipif(not ALLOWED, reason="this kernel lets nobody but root make a mount namespace")
+def test_a_mount_may_hide_the_sources_of_others_and_the_program_itself(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("still there")
+    (tmp_path / "program").write_text("#!/bin/sh\ncat $1; ls $2")
+    (tmp_path / "program").chmod(0o755)
+    binds = ["--bind", f"{tmp_path}/empty:{tmp_path}", "--bind", f"{tmp_path}/file:{PLACE}"]
+    ended = run(*binds, "--", f"{tmp_path}/program", PLACE, str(tmp_path))
+    assert (ended.stdout, ended.stderr) == ("still there", "")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
