@@ -23,7 +23,7 @@ ACCOUNT = "123456789012"
 
 @dataclass
 class StandIn:
-    """One sandbox's AWS, without clusters behind EKS.
+    """One sandbox's AWS, without clusters behind EKS unless `clusters`.
 
     `attempts`: how often botocore tries a call; `environment`: what its process has beyond ours.
     """
@@ -34,11 +34,12 @@ class StandIn:
     port: int = field(default_factory=free_port)
     process: Any = None
     environment: dict[str, str] = field(default_factory=dict)
+    clusters: bool = False
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def start(self) -> "StandIn":
         command = [sys.executable, "-m", "sandbox.aws", "--home", str(self.home), "--port", str(self.port)]
-        command += ["--speed", self.speed, "--parent-pipe", "--no-clusters"]
+        command += ["--speed", self.speed, "--parent-pipe", *([] if self.clusters else ["--no-clusters"])]
         environment = os.environ | self.environment
         self.process = spawn(command, log=self.home / "aws.log", cwd=REPOSITORY, env=environment)
         wait_until_listening(self.port, self.process)
