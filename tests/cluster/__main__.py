@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sandbox.control_plane import network
-from sandbox.control_plane.binaries.build import programs
+from sandbox.control_plane.binaries import postgres
+from sandbox.control_plane.binaries.build import cache_directory, programs
 from sandbox.control_plane.binaries.found import version_of
 from sandbox.control_plane.child import dying_with_us
 from sandbox.control_plane.requirements import UnavailableError, require
@@ -32,9 +33,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = sys.argv[1:]
     try:
+        os.environ["SANDBOX_POSTGRES_BIN"] = str(postgres.find(cache_directory(), _say))
         network.enter()
         require()
-    except (network.NetworkError, UnavailableError) as problem:
+    except (postgres.PostgresError, network.NetworkError, UnavailableError) as problem:
         sys.exit(f"tests.cluster: {problem}")
     for name, path in programs().items():
         _say(f"{name}: {path} ({version_of(path).partition(os.linesep)[0]})")

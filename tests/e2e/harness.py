@@ -63,13 +63,13 @@ class Program:
 
 
 class Sandbox:
-    """`python -m sandbox` with a home of its own."""
+    """`python -m sandbox` with a home of its own; `env` on top of ours, e.g. SANDBOX_KUBERNETES="real"."""
 
-    def __init__(self, home: Path, speed: str = "max") -> None:
+    def __init__(self, home: Path, speed: str = "max", **env: str) -> None:
         self.home = home
         home.mkdir(parents=True, exist_ok=True)
         arguments = ["sandbox", "--home", str(home), "--speed", speed]
-        self._program = Program(arguments, home / "sandbox.out", {})
+        self._program = Program(arguments, home / "sandbox.out", env)
         ready = f"sandbox ready: {home}/sandbox.env"
         until(lambda: self._program.alive() and ready in (home / "sandbox.out").read_text(), "the sandbox is up", 60)
         self.env = read_env(home / "sandbox.env")
