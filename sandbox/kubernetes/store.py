@@ -56,6 +56,10 @@ class Store:
         found = self._entries.get(kind, {}).get((namespace or "", name))
         return None if found is None else found.object
 
+    def changed_since(self, kind: str, revision: int) -> bool:
+        """Whether an object of the kind changed after `revision`, or may have: it is not remembered that long."""
+        return revision < self.journal.oldest(kind) or bool(self.journal.since(kind, revision))
+
     def kinds(self) -> list[str]:
         """The kinds of which there are objects now."""
         return [kind for kind, found in self._entries.items() if found]
@@ -179,7 +183,7 @@ class Store:
         """
         resource = self.registry.by_key(kind)
         old = self.entry(kind, namespace, name)
-        _check_preconditions(kind, name, old.object, preconditions_uid, preconditions_version)
+        _check_preconditions(resource, old.object, preconditions_uid, preconditions_version)
         new = plan(resource, old.copy(), Deletion(propagation, grace_seconds))
         if new == old.object:
             return new, False
@@ -229,12 +233,13 @@ def _finished(obj: Object) -> bool:
     return "deletionTimestamp" in meta and not held
 
 
-def _check_preconditions(kind: str, name: str, old: Object, uid: str | None, version: str | None) -> None:
+def _check_preconditions(resource: Resource, old: Object, uid: str | None, version: str | None) -> None:
     meta = old["metadata"]
+    kind, name = resource.qualified_kind, meta["name"]
+    again = "The object might have been deleted and then recreated"
     if uid is not None and uid != meta["uid"]:
-        raise Conflict(
-            kind, name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta['uid']}"
-        )
+        text = f"the UID in the precondition ({uid}) does not match the UID in record ({meta['uid']}). {again}"
+        raise Conflict(kind, name, text)
     if version is not None and version != meta["resourceVersion"]:
-        detail = f"Precondition failed: ResourceVersion in precondition: {version}, "
-        raise Conflict(kind, name, f"{detail}ResourceVersion in object meta: {meta['resourceVersion']}")
+        text = f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record "
+        raise Conflict(kind, name, f"{text}({meta['resourceVersion']}). The object might have been modified")

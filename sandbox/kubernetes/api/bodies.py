@@ -5,16 +5,17 @@ Source of the texts: k8s.io/apiserver/pkg/endpoints/handlers/{create,rest}.go an
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
 
 from sandbox.kubernetes.api.context import Call
-from sandbox.kubernetes.errors import BadRequest, UnsupportedMediaType
+from sandbox.kubernetes.errors import ApiError, BadRequest, Invalid, UnsupportedMediaType, invalid
 from sandbox.kubernetes.fields.shape import META
 from sandbox.kubernetes.resources import Resource
 from sandbox.kubernetes.schema import builtin, structural
-from sandbox.kubernetes.schema.decoder import Decoder, pairs
+from sandbox.kubernetes.schema.decoder import Decoder, Undecodable, pairs
 
 Object = dict[str, Any]
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -130,38 +131,51 @@ async def read_options(call: Call) -> Object:
 
 def checked(call: Call, body: Object) -> Object:
     """The body as an object of the call's resource: names match the path, unknown fields handled, types right."""
-    _check_version(call, body)
-    decoded, problems = decode(call, body)
-    if problems and call.validation == "Strict":
-        kind, version = call.resource.kind, call.target.version
-        head = f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: '
-        raise BadRequest(head + ", ".join(problems))
-    if call.validation == "Warn":
-        call.warnings.extend(problems)
+    kind = body.get("kind") or call.resource.kind
+    version = str(body.get("apiVersion") or call.target.version).rpartition("/")[2]
+    head = f'{kind} in version "{version}" cannot be handled as a {call.resource.kind}: '
+    decoded = decoded_or(call, body, lambda text, _restore: BadRequest(head + text))
     check_place(call, decoded)
     return decoded
 
 
-def _check_version(call: Call, body: Object) -> None:
-    """Raises BadRequest for an object of another kind, worded as for built-in or custom resources."""
-    resource, version = call.resource, call.target.version
-    expected = resource.api_version_of(version)
+def decoded_or(call: Call, body: Object, refuse: Callable[[str, str], ApiError]) -> Object:
+    """The body decoded; what is wrong with it is raised as the error that `refuse` makes of the two texts for it.
+
+    Strict validation refuses unknown and doubled fields, too; otherwise they become warnings.
+    """
+    _check_version(call, body, refuse)
+    try:
+        decoded, problems = decode(call, body)
+    except Undecodable as error:
+        raise refuse(str(error), error.restore) from error
+    if problems and call.validation == "Strict":
+        text = "strict decoding error: " + ", ".join(problems)
+        raise refuse(text, text)
+    if call.validation == "Warn":
+        call.warnings.extend(problems)
+    return decoded
+
+
+def _check_version(call: Call, body: Object, refuse: Callable[[str, str], ApiError]) -> None:
+    """Refuses an object of another kind, worded as for built-in or custom resources."""
+    resource = call.resource
+    expected = resource.api_version_of(call.target.version)
     given, kind = body.get("apiVersion") or expected, body.get("kind") or resource.kind
     if (given, kind) == (expected, resource.kind):
         return
+    if resource.custom and given != expected:
+        raise BadRequest(f"the API version in the data ({given}) does not match the expected API version ({expected})")
     if resource.custom:
-        if given != expected:
-            raise BadRequest(
-                f"the API version in the data ({given}) does not match the expected API version ({expected})"
-            )
-        raise BadRequest(f'{kind}.{resource.group} "" is invalid: kind: Invalid value: "{kind}": must be {resource.kind}')
-    short = str(given).rpartition("/")[2]
-    head = f'{kind} in version "{short}" cannot be handled as a {resource.kind}: '
+        cause = invalid("kind", kind, f"must be {resource.kind}")
+        raise Invalid(f"{kind}.{resource.group}", (body.get("metadata") or {}).get("name", ""), [cause])
     if any(_is_kind(each, given, kind) for each in call.store.registry.all()):
+        short = str(given).rpartition("/")[2]
         group = resource.group.split(".")[0] or "core"
-        raise BadRequest(f"{head}converting ({short}.{kind}) to ({group}.{resource.kind}): unknown conversion")
-    place = 'in scheme "pkg/runtime/scheme.go:110"'
-    raise BadRequest(f'{head}no kind "{kind}" is registered for version "{given}" {place}')
+        text = f"converting ({short}.{kind}) to ({group}.{resource.kind}): unknown conversion"
+    else:
+        text = f'no kind "{kind}" is registered for version "{given}" in scheme "pkg/runtime/scheme.go:110"'
+    raise refuse(text, text)
 
 
 def _is_kind(resource: Resource, api_version: Any, kind: Any) -> bool:
@@ -169,11 +183,15 @@ def _is_kind(resource: Resource, api_version: Any, kind: Any) -> bool:
 
 
 def decode(call: Call, body: Object) -> tuple[Object, list[str]]:
-    """The object as the server's types hold it, and what strict decoding complains about; raises BadRequest."""
+    """The object as the server's types hold it, and what strict decoding complains about; raises Undecodable."""
+    forgotten = (body.get("metadata") or {}).get("managedFields") == [] if isinstance(body.get("metadata"), dict) else False
     decoder = Decoder(call.resource.kind, call.resource.api_version_of(call.target.version))
     root = builtin.root(call.resource.key)
     if root is not None:
-        return builtin.shaped(decoder.decode(body, root), root, fill=False), decoder.problems
+        shaped = builtin.shaped(decoder.decode(body, root), root, fill=False)
+        if forgotten:
+            shaped["metadata"]["managedFields"] = []
+        return shaped, decoder.problems
     schema = (call.resource.schemas or {}).get(call.target.version) or {}
     pruned, unknown = structural.prune(body, schema)
     meta = builtin.shaped(decoder.decode(body.get("metadata") or {}, META, "metadata"), META)

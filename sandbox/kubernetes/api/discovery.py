@@ -3,7 +3,7 @@
 from typing import Any
 
 from sandbox.kubernetes.errors import UnknownPath
-from sandbox.kubernetes.resources import ALL_VERBS, Registry, Resource
+from sandbox.kubernetes.resources import ALL_VERBS, Registry, Resource, not_served
 from sandbox.kubernetes.settings import Settings
 
 Object = dict[str, Any]
@@ -71,14 +71,14 @@ def _group(registry: Registry, name: str) -> Object:
 
 
 def resources(registry: Registry, group_name: str, version_name: str) -> Object:
-    """/api/v1 and /apis/<group>/<version>; raises UnknownPath."""
+    """/api/v1 and /apis/<group>/<version>; raises PathNotFound or UnknownPath."""
     group_version = f"{group_name}/{version_name}" if group_name else version_name
     found = [each for each in registry.all() if each.group == group_name and version_name in each.versions]
     listed = [entry for resource in found for entry in _entries(resource)]
     if version_name == "v1":
         listed += [_review(plural, kind) for plural, kind in _REVIEWS.get(group_name, ())]
     if not listed:
-        raise UnknownPath
+        raise not_served(group_name)
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": listed}
 
 

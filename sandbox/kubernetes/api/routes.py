@@ -19,7 +19,6 @@ from sandbox.kubernetes.errors import MethodNotAllowed, PathNotFound, UnknownPat
 log = logging.getLogger(__name__)
 Handler = Callable[[Call], Awaitable[Response]]
 
-_NOT_HERE = "the server does not allow this method on the requested resource"
 _COLLECTION: dict[str, Handler] = {
     "GET": verbs.list_objects,
     "POST": verbs.create,
@@ -59,9 +58,9 @@ async def dispatch(server: Server, request: Request, identity: Identity) -> Resp
     fixed = _document(server, parts[3:]) if parts[1:3] == ["openapi", "v3"] else _discovered(server, request, parts[1:])
     if fixed is not None:
         return answer(fixed)
-    if parts[1] not in ("api", "apis") or len(parts) < (4 if parts[1] == "api" else 5):
-        raise UnknownPath
-    return await _resource(server, request, identity, target.parse(path))
+    if parts[1:3] == ["api", "v1"] or (parts[1] == "apis" and len(parts) > 4):
+        return await _resource(server, request, identity, target.parse(path))
+    raise PathNotFound if parts[1] == "api" and len(parts) > 2 else UnknownPath
 
 
 def _discovered(server: Server, request: Request, parts: list[str]) -> Any:
@@ -101,7 +100,9 @@ async def _resource(server: Server, request: Request, identity: Identity, goal: 
     if goal.namespace is not None and not resource.namespaced:
         raise PathNotFound
     call = Call(server, request, identity, goal, resource)
-    return await _handler(call)(call)
+    handler = _handler(call)
+    call.check_options()
+    return await handler(call)
 
 
 async def _review(request: Request, identity: Identity, goal: target.Target) -> Any:
@@ -117,8 +118,8 @@ def _handler(call: Call) -> Handler:
     if method == "GET" and goal.subresource is None and call.flag("watch"):
         return watch
     handler = _handlers(call).get(method)
-    if handler is None or (goal.name is None and method == "POST" and _lacks_namespace(call)):
-        raise MethodNotAllowed(_NOT_HERE)
+    if handler is None or (goal.name is None and method in ("POST", "DELETE") and _lacks_namespace(call)):
+        raise MethodNotAllowed
     if goal.name is not None and _lacks_namespace(call):
         raise PathNotFound
     return handler

@@ -1,5 +1,6 @@
 """Subresources with a shape of their own: scale, binding, eviction; and reviews, which are asked but never stored."""
 
+import logging
 from typing import Any
 
 from starlette.responses import Response
@@ -8,11 +9,12 @@ from sandbox.kubernetes.api import bodies
 from sandbox.kubernetes.api.answers import answer
 from sandbox.kubernetes.api.auth import Identity
 from sandbox.kubernetes.api.context import Call
-from sandbox.kubernetes.api.patches import patch_with
-from sandbox.kubernetes.errors import BadRequest, Conflict, Invalid, TooManyRequests, invalid
+from sandbox.kubernetes.api.patches import APPLY, MERGE, STRATEGIC, check_media_type, patch_with, read_patch
+from sandbox.kubernetes.errors import BadRequest, Conflict, Invalid, TooManyRequests, Unclassified, Unsupported, invalid
 from sandbox.kubernetes.metadata import now
 from sandbox.kubernetes.selectors import selector_matches
 
+log = logging.getLogger(__name__)
 Object = dict[str, Any]
 
 
@@ -29,12 +31,12 @@ def _scale_of(call: Call, obj: Object) -> Object:
         status["selector"] = ",".join(f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items())
     elif paths.get("labelSelectorPath"):
         status["selector"] = _at(obj, paths["labelSelectorPath"]) or ""
-    replicas = _at(obj, paths["specReplicasPath"]) or 0
+    replicas = _at(obj, paths["specReplicasPath"])
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": meta,
-        "spec": {"replicas": replicas},
+        "spec": {"replicas": replicas} if replicas else {},  # none at all when 0, as the real server writes it
         "status": status,
     }
 
@@ -59,8 +61,13 @@ async def patch_scale(call: Call) -> Response:
     """Sets the replicas from a patch of the Scale."""
     live = call.store.get(call.resource.key, call.namespace, call.name)
     kind = bodies.media_type(call)
-    kind = "application/merge-patch+json" if "strategic" in kind else kind  # the same for a Scale
-    return _set_scale(call, patch_with(call, kind, _scale_of(call, live), bodies.parse(await call.request.body())))
+    check_media_type(call, kind)
+    if kind == APPLY:
+        log.warning("apply to scale is not implemented by the sandbox")
+        raise Unsupported("server-side apply of scale")
+    kind = MERGE if kind == STRATEGIC else kind  # the same for a Scale
+    body = read_patch(kind, await call.request.body())
+    return _set_scale(call, patch_with(call, kind, _scale_of(call, live), body))
 
 
 def _set_scale(call: Call, scale: Object) -> Response:
@@ -87,9 +94,11 @@ async def bind(call: Call) -> Response:
     """Puts a pod on a node, once."""
     body = await bodies.read_object(call)
     name = call.target.name or (body.get("metadata") or {}).get("name", "")
+    if (body.get("metadata") or {}).get("name", name) != name:
+        raise BadRequest("name in URL does not match name in Binding object")
     node = (body.get("target") or {}).get("name")
     if not node:
-        raise BadRequest("target.name is required")
+        raise Unclassified("target.name: Required value")
     pod = call.store.get("pods", call.namespace, name)
     if pod["spec"].get("nodeName"):
         raise Conflict("pods/binding", name, f'pod {name} is already assigned to node "{pod["spec"]["nodeName"]}"')

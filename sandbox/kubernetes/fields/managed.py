@@ -134,8 +134,8 @@ def empty(resource: Resource) -> Object:
 
 
 def resets(entries: list[Object] | None) -> bool:
-    """Whether a caller's managedFields ask for all managers to be forgotten: only empty entries."""
-    return bool(entries) and not any(entries)
+    """Whether a caller's managedFields ask for all managers to be forgotten: no entries, or empty ones."""
+    return entries is not None and not any(entries)
 
 
 def _updater(resource: Resource, name: str, subresource: str | None) -> Manager:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.kubernetes.errors import ApiError
+from sandbox.kubernetes.errors import Unclassified
 from sandbox.kubernetes.fields.fieldset import item_key
 from sandbox.kubernetes.fields.shape import Shape
 
@@ -12,14 +12,11 @@ _SCALARS: dict[str, tuple[type, ...]] = {"string": (str,), "boolean": (bool,), "
 _GO_TYPES = {bool: "bool", str: "string", dict: "map[string]interface {}", list: "[]interface {}"}
 
 
-class Untyped(ApiError):
-    """500 without a reason, as it really is: github.com/kubernetes/kubernetes/issues/122480."""
-
-    code, reason = 500, ""
-
-
 def check_typed(config: dict[str, Any], shape: Shape, kind: str) -> None:
-    """Raises Untyped when `config` (as the client sent it) has undeclared fields, wrong types or doubled list keys."""
+    """Refuses a `config` (as the client sent it) with undeclared fields, wrong types or doubled list keys.
+
+    Raises Unclassified, which is what it really is: github.com/kubernetes/kubernetes/issues/122480.
+    """
     problems = list(_problems(config, shape, ""))
     if not problems:
         return
@@ -27,7 +24,7 @@ def check_typed(config: dict[str, Any], shape: Shape, kind: str) -> None:
     meta = meta if isinstance(meta, dict) else {}
     place = f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {config.get('apiVersion')}, Kind={kind}"
     text = problems[0] if len(problems) == 1 else "\n".join(["errors:", *(f"  {each}" for each in problems)])
-    raise Untyped(f"failed to create typed patch object ({place}): {text}")
+    raise Unclassified(f"failed to create typed patch object ({place}): {text}")
 
 
 def _problems(value: Any, shape: Shape, path: str) -> Iterator[str]:

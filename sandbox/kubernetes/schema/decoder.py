@@ -4,22 +4,30 @@ quantities made canonical. Source of the texts: encoding/json, sigs.k8s.io/json,
 
 import base64
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from sandbox.kubernetes.errors import BadRequest
 from sandbox.kubernetes.schema.builtin import Field, fields_of
 from sandbox.kubernetes.schema.quantity import canonical
 
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _GO_TYPES = {
     "str": "string", "int32": "int32", "int64": "int64", "float": "float64", "bool": "bool", "date": "v1.Time",
-    "bytes": "[]uint8", "quantity": "resource.Quantity", "intstr": "intstr.IntOrString", "any": "interface {}",
+    "bytes": "[]uint8", "quantity": "resource.Quantity", "intstr": "int32", "any": "interface {}",
 }  # fmt: skip
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,), "int32": (int,), "int64": (int,), "float": (int, float), "bool": (bool,), "date": (str,),
     "bytes": (str,), "intstr": (int, str),
 }  # fmt: skip
 _LIMITS = {"int32": 2**31, "int64": 2**63}
+
+
+class Undecodable(ValueError):
+    """A value of the wrong type. The text is the JSON decoder's; `restore` is how a patched object's conversion says it."""
+
+    def __init__(self, text: str, restore: str = "") -> None:
+        super().__init__(text)
+        self.restore = restore or text
 
 
 class Pairs(dict[str, Any]):
@@ -49,7 +57,7 @@ class Decoder:
     unknown: list[str] = field(default_factory=list)  # the paths of unknown fields
 
     def decode(self, value: Any, expression: str, path: str = "") -> Any:
-        """The cleaned object, which is at `path` in the body; raises BadRequest on a type error."""
+        """The cleaned object, which is at `path` in the body; raises Undecodable."""
         return self._decode(value, Field(expression), path, "")
 
     def _decode(self, value: Any, spec: Field, path: str, owner: str) -> Any:
@@ -82,15 +90,18 @@ class Decoder:
 
     def _list(self, value: Any, item: Field, path: str, owner: str) -> Any:
         if not isinstance(value, list):
-            raise self._mismatch(value, f"[]{_go_name(item.type, '')}", path, owner)
+            raise self._mismatch(value, f"[]{_go_name(item.type, owner)}", path, owner)
         return [self._decode(entry, item, f"{path}[{index}]", owner) for index, entry in enumerate(value)]
 
     def _map(self, value: Any, item: Field, path: str, owner: str) -> Any:
         if not isinstance(value, dict):
-            raise self._mismatch(value, f"map[string]{_go_name(item.type, '')}", path, owner)
+            raise self._mismatch(value, f"map[string]{_go_name(item.type, owner)}", path, owner)
         self._note_duplicates(value, path)
+        plain = item.type in _GO_TYPES  # the JSON decoder names only structs on the way
         return {
-            key: self._decode(entry, item, f"{path}.{key}", owner) for key, entry in value.items() if entry is not None
+            key: self._decode(entry, item, path if plain else f"{path}.{key}", owner)
+            for key, entry in value.items()
+            if entry is not None
         }
 
     def _plain(self, value: Any, expression: str, path: str, owner: str) -> Any:
@@ -106,32 +117,42 @@ class Decoder:
             raise self._mismatch(value, _GO_TYPES[expression], path, owner, given=f"number {value}")
         if expression == "bytes":
             self._check_base64(str(value))
+        elif expression == "date":
+            self._check_time(value)
         return value
+
+    def _check_time(self, value: str) -> None:
+        try:
+            datetime.fromisoformat(value)
+        except ValueError as error:
+            layout = "2006-01-02T15:04:05Z07:00"
+            raise Undecodable(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"') from error
 
     def _check_base64(self, value: str) -> None:
         try:
             base64.b64decode(value, validate=True)
         except ValueError as error:
             at = next((index for index, char in enumerate(value) if char not in _BASE64), len(value) & ~3)
-            raise BadRequest(f"{self.prefix}: illegal base64 data at input byte {at}") from error
+            raise Undecodable(f"illegal base64 data at input byte {at}") from error
 
     def _quantity(self, value: Any) -> str:
         try:
             return canonical(value)
         except ValueError as error:
             text = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-            raise BadRequest(f"{self.prefix}: {text}") from error
+            raise Undecodable(text) from error
 
-    @property
-    def prefix(self) -> str:
-        """How every complaint begins."""
-        version = self.api_version.rpartition("/")[2]
-        return f'{self.kind} in version "{version}" cannot be handled as a {self.kind}'
-
-    def _mismatch(self, value: Any, expected: str, path: str, owner: str, given: str = "") -> BadRequest:
+    def _mismatch(self, value: Any, expected: str, path: str, owner: str, given: str = "") -> Undecodable:
         plain = ".".join(part.split("[")[0] for part in path.split("."))
-        found = f"json: cannot unmarshal {given or _json_type(value)} into Go struct field {_go_name(owner, '')}.{plain}"
-        return BadRequest(f"{self.prefix}: {found} of type {expected}")
+        found = given or _json_type(value)
+        text = f"json: cannot unmarshal {found} into Go struct field {_go_name(owner, '')}.{plain} of type {expected}"
+        if expected.startswith(("[]", "map[")):
+            restore = f"cannot restore {'slice' if expected[0] == '[' else 'map'} from: {found}"
+        elif "." in expected:
+            restore = f"cannot restore struct from: {found}"
+        else:
+            restore = f"unrecognized type: {expected}"
+        return Undecodable(text, restore)
 
 
 def _go_name(expression: str, owner: str) -> str:
@@ -144,7 +165,9 @@ def _go_name(expression: str, owner: str) -> str:
 
 
 def _json_type(value: Any) -> str:
-    names = {dict: "object", list: "array", str: "string", bool: "bool", int: "number"}
+    if isinstance(value, bool):
+        return "bool"
     if isinstance(value, float):
         return f"number {value}"
-    return next((text for kind, text in names.items() if isinstance(value, kind)), "null") if value is not True else "bool"
+    names = {dict: "object", list: "array", str: "string", int: "number"}
+    return next((text for kind, text in names.items() if isinstance(value, kind)), "null")
