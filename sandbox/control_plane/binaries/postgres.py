@@ -28,17 +28,17 @@ class PostgresError(Exception):
     """There is no PostgreSQL with OpenSSL, and none can be had; the message says what to do."""
 
 
-def find(cache: Path, say: Say) -> Path:
+def find(cache: Path, say: Say, installed: Path = INSTALLED) -> Path:
     """The folder of postgres, initdb and psql; unpacked below `cache` where the machine has none.
 
-    Raises PostgresError.
+    `installed`: where Debian's packages put them. One caller at a time for one `cache`. Raises PostgresError.
     """
     try:
         named = tls_programs()
     except RuntimeError as error:
         raise PostgresError(str(error)) from error
     unpacked = cache / "postgresql" / "bin"
-    known = [named] if named else [*_installed(INSTALLED), unpacked]
+    known = [named] if named else [*_installed(installed), unpacked]
     found = next((folder for folder in known if _has_openssl(folder)), None)
     if found is None and named:
         raise PostgresError(f"SANDBOX_POSTGRES_BIN is {named}, whose PostgreSQL was built without OpenSSL")

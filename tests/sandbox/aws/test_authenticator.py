@@ -3,9 +3,11 @@
 import base64
 import datetime
 import json
+import os
 import ssl
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -24,21 +26,27 @@ from tests.sandbox.aws.standin import ACCOUNT, REGION, REPOSITORY, Network, Stan
 from tests.sandbox.aws.test_eks import ADMIN, ME, create_cluster, delete_cluster, status
 
 
-@pytest.fixture(scope="module")
-def webhook(standin: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+@contextmanager
+def running(standin: StandIn, folder: Path, **environment: str) -> Iterator[httpx2.Client]:
     """A client that knows the webhook's address and authority from its configuration file only."""
-    folder, port = tmp_path_factory.mktemp("cluster"), free_port()
+    port = free_port()
     config = yaml.safe_load(webhook_config(folder, port))["clusters"][0]["cluster"]
     command = [sys.executable, "-m", "sandbox.control_plane.authenticator", "--dir", str(folder), "--port", str(port)]
     command += ["--cluster", "one", "--account", ACCOUNT, "--region", REGION, "--parent-pipe"]
     command += ["--aws-endpoint", f"http://127.0.0.1:{standin.port}"]
-    process = spawn(command, log=folder / "log", cwd=REPOSITORY)
+    process = spawn(command, log=folder / "log", cwd=REPOSITORY, env=os.environ | environment)
     wait_until_listening(port, process)
     trust = ssl.create_default_context(cadata=base64.b64decode(config["certificate-authority-data"]).decode())
     base = str(config["server"]).removesuffix("/authenticate")
     with httpx2.Client(base_url=base, verify=trust, trust_env=False) as client:
         yield client
     assert stop(process) == 0, (folder / "log").read_text()
+
+
+@pytest.fixture(scope="module")
+def webhook(standin: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+    with running(standin, tmp_path_factory.mktemp("cluster"), SANDBOX_EKS_ADMIN_GROUP="") as client:
+        yield client
 
 
 @pytest.fixture
@@ -79,6 +87,11 @@ def test_the_creator_is_an_administrator(aws: StandIn, cluster: None, webhook: h
     assert (found["user"]["username"], found["user"]["groups"]) == (ME, ["system:masters"])
     assert found["user"]["uid"].startswith(f"aws-iam-authenticator:{ACCOUNT}:")
     assert found["user"]["extra"]["canonicalArn"] == [ME]
+
+
+def test_administrators_can_be_a_group_of_their_own(aws: StandIn, cluster: None, tmp_path: Path) -> None:
+    with running(aws, tmp_path, SANDBOX_EKS_ADMIN_GROUP="podium-installers") as webhook:
+        assert review(webhook, token(aws))["user"]["groups"] == ["podium-installers"]
 
 
 def test_a_role_has_the_groups_of_its_access_entry_and_a_name_for_each_session(
