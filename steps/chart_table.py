@@ -107,7 +107,10 @@ CHARTS = {
                 *("clustertriggerauthentications.keda.sh", "cloudeventsources.eventing.keda.sh"),
                 "clustercloudeventsources.eventing.keda.sh",
             ),
-            resources=("ScaledObject", "ScaledJob", "TriggerAuthentication", "ClusterTriggerAuthentication"),
+            resources=(
+                *("ScaledObject", "ScaledJob", "TriggerAuthentication", "ClusterTriggerAuthentication"),
+                *("CloudEventSource", "ClusterCloudEventSource"),
+            ),
         ),
     )
 }

@@ -36,6 +36,7 @@ KINDS = {
     "Pod": Kind("v1", "pods"),
     "Service": Kind("v1", "services"),
     "Secret": Kind("v1", "secrets"),
+    "Event": Kind("v1", "events"),
     "ConfigMap": Kind("v1", "configmaps"),
     "Deployment": Kind("apps/v1", "deployments"),
     "ReplicaSet": Kind("apps/v1", "replicasets"),
@@ -48,6 +49,8 @@ KINDS = {
     "ScaledJob": Kind("keda.sh/v1alpha1", "scaledjobs"),
     "TriggerAuthentication": Kind("keda.sh/v1alpha1", "triggerauthentications"),
     "ClusterTriggerAuthentication": Kind("keda.sh/v1alpha1", "clustertriggerauthentications", namespaced=False),
+    "CloudEventSource": Kind("eventing.keda.sh/v1alpha1", "cloudeventsources"),
+    "ClusterCloudEventSource": Kind("eventing.keda.sh/v1alpha1", "clustercloudeventsources", namespaced=False),
 }
 
 

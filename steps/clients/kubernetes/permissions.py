@@ -91,8 +91,17 @@ OWN = Role(
             ("list",),
             "Whether anybody else still uses KEDA's definitions, before they are removed.",
         ),
+        Rule(
+            ("eventing.keda.sh",),
+            ("cloudeventsources", "clustercloudeventsources"),
+            ("list",),
+            "As above, of KEDA's events.",
+        ),
         Rule(("apps",), ("replicasets",), ("list",), "Which pods are those of the newest rollout."),
         Rule(("",), ("pods",), ("list", "patch", "delete"), "Why one does not start; a reported one starts afresh."),
+        Rule(
+            ("",), ("events",), ("list",), "What its node says of its probes and volumes, and who refused to make it."
+        ),
         Rule(("",), ("pods/log",), ("get",), "The last lines of one that failed."),
         Rule(
             ("",),
