@@ -59,9 +59,22 @@ class Kube:
             return None
         return _checked(answer, _title(kind, name, namespace))
 
-    def list(self, kind: str, namespace: str | None = None, *, labels: dict[str, str] | None = None) -> list[Object]:
-        """The objects with all these labels, in one namespace or in all; none when the kind is not served."""
-        params = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else {}
+    def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        labels: dict[str, str] | None = None,
+        fields: dict[str, str] | None = None,
+    ) -> list[Object]:
+        """The objects with all these labels and fields, in one namespace or in all; none when the kind is not served.
+
+        Fields are those that the API can select by, e.g. `involvedObject.uid` of an Event.
+        """
+        wanted = {"labelSelector": labels, "fieldSelector": fields}
+        params = {
+            name: ",".join(f"{key}={value}" for key, value in terms.items()) for name, terms in wanted.items() if terms
+        }
         answer = self._send("GET", kind_of(kind).path(namespace), params=params)
         if answer.status == 404:
             return []
