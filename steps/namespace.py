@@ -31,8 +31,14 @@ def delete_namespace(kube: Kube, owner: Owner, namespace: str) -> None:
 
 
 def await_namespace_deleted(kube: Kube, namespace: str) -> dict[str, Any] | Pending:
-    """`{"deleted": True}` once it is gone; its objects' finalizers can take minutes (load balancers)."""
+    """`{"deleted": True}` once it is gone; its objects' finalizers can take minutes (load balancers).
+
+    What it waits for is told: an object, a finalizer, or an API service (of KEDA, say) with nobody behind it, which
+    blocks every namespace of the cluster.
+    """
     found = kube.get("Namespace", namespace)
     if found is None:
         return {"deleted": True}
-    return Pending(f"namespace {namespace} is {(found.get('status') or {}).get('phase', 'there')}")
+    status = found.get("status") or {}
+    why = [each["message"] for each in status.get("conditions") or [] if each.get("status") == "True"]
+    return Pending(": ".join([f"namespace {namespace} is {status.get('phase', 'there')}", *why[:1]])[:400])

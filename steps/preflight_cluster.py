@@ -26,18 +26,24 @@ def check_access(aws: Aws, _owner: Owner, wanted: Wanted, findings: Findings) ->
         return
     kube = Kube(found.endpoint, found.certificate_authority, lambda: aws.cluster_token(found.name))
     try:
-        missing = missing_permissions(kube, wanted.charts)
+        check_rights(aws, kube, found.name, wanted.charts, findings)
+    finally:
+        kube.close()
+
+
+def check_rights(aws: Aws, kube: Kube, cluster: str, charts: Sequence[str], findings: Findings) -> None:
+    """The check itself, by this client of the EKS cluster of that name."""
+    try:
+        missing = missing_permissions(kube, charts)
     except PodiumError as error:
         if error.code is not Code.KUBERNETES_ACCESS_DENIED:
             raise
-        message = f"the EKS cluster {found.name} does not know {_principal(aws)}: {error.message}"
-        findings.problem(error.code, FIELD, message, _remedy(aws, found.name))
+        message = f"the EKS cluster {cluster} does not let {_principal(aws)} in: {error.message}"
     else:
-        if missing:
-            message = f"{_principal(aws)} may not, in the EKS cluster {found.name}: {listed(missing)}"
-            findings.problem(Code.KUBERNETES_ACCESS_DENIED, FIELD, message, _remedy(aws, found.name))
-    finally:
-        kube.close()
+        if not missing:
+            return
+        message = f"{_principal(aws)} may not, in the EKS cluster {cluster}: {listed(missing)}"
+    findings.problem(Code.KUBERNETES_ACCESS_DENIED, FIELD, message, _remedy(aws, cluster))
 
 
 def missing_permissions(kube: Kube, charts: Sequence[str]) -> list[Permission]:
