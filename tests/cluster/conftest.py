@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from sandbox.control_plane.binaries.build import programs as programs_there
-from sandbox.processes import spawn, stop
+from sandbox.processes import free_port, spawn, stop
 from steps.clients.kubernetes import Kube
+from tests.cluster.installs import answers
 from tests.cluster.planes import ROOT, Plane, until
+from tests.e2e.harness import Program
 
 KUBECONFIG = os.environ.get("PODIUM_CONTRACT_KUBECONFIG", "")
 APP_PYTHON = ROOT / ".venv" / "dbos-app" / "bin" / "python"
@@ -78,3 +80,17 @@ def _ready(kube: Kube) -> bool:
     node = kube.get("Node", NODE)
     conditions = {each["type"]: each["status"] for each in (node or {}).get("status", {}).get("conditions", [])}
     return conditions.get("Ready") == "True"
+
+
+@pytest.fixture(scope="session")
+def chart_repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a repository of the three charts, made here: sealed-secrets is the project's own."""
+    folder, port = tmp_path_factory.mktemp("charts"), free_port()
+    arguments = ["sandbox.helm.repository", "--dir", str(folder), "--port", str(port), "--build"]
+    program = Program(arguments, folder / "repository.out", {})
+    url = f"http://127.0.0.1:{port}"
+    try:
+        until(lambda: program.alive() and answers(f"{url}/index.yaml"), 60)
+        yield url
+    finally:
+        program.stop()

@@ -11,13 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
-from sandbox.processes import free_port
-from tests.cluster.conftest import APP_PYTHON
-from tests.cluster.planes import ROOT
-from tests.e2e.harness import Program, Sandbox, until
+from tests.cluster.installs import GROUP, REAL, charts
+from tests.e2e.harness import Sandbox
 from tests.e2e.test_crashes import (  # noqa: F401 - the same checks, on this module's installation
     Installed,
     test_conductor_console_and_app_run_as_the_guide_has_them,
@@ -42,39 +39,6 @@ from tests.e2e.test_crashes import (  # noqa: F401 - the same checks, on this mo
 pytestmark = pytest.mark.e2e
 
 KILLS = 5
-GROUP = "podium"
-REAL = {
-    "SANDBOX_KUBERNETES": "real",
-    "SANDBOX_EKS_ADMIN_GROUP": GROUP,
-    "SANDBOX_EKS_BOOTSTRAP_MANIFEST": str(ROOT / "deploy" / "kubernetes" / "rbac.yaml"),
-    "SANDBOX_APP_PYTHON": str(APP_PYTHON),
-}
-
-
-def charts(url: str) -> dict[str, Any]:
-    """The spec's `charts`, all from one repository."""
-    return {name: {"repository": url} for name in ("ingress_nginx", "sealed_secrets", "keda")}
-
-
-@pytest.fixture(scope="module")
-def chart_repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a repository of the three charts, made here: sealed-secrets is the project's own."""
-    folder, port = tmp_path_factory.mktemp("charts"), free_port()
-    arguments = ["sandbox.helm.repository", "--dir", str(folder), "--port", str(port), "--build"]
-    program = Program(arguments, folder / "repository.out", {})
-    url = f"http://127.0.0.1:{port}"
-    try:
-        until(lambda: program.alive() and _answers(f"{url}/index.yaml"), "the chart repository is up", 60)
-        yield url
-    finally:
-        program.stop()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx2.get(url).status_code == 200
-    except httpx2.TransportError:
-        return False
 
 
 @pytest.fixture(scope="module")
