@@ -50,7 +50,7 @@ def test_preconditions_must_hold(kube: Kube) -> None:
     kube.made("configmaps", configmap("c"))
     status, body = kube.delete("configmaps", "c", {"preconditions": {"uid": "other"}})
     assert (status, body["reason"]) == (409, "Conflict")
-    assert "Precondition failed: UID in precondition: other" in body["message"]
+    assert 'ConfigMap "c": the UID in the precondition (other) does not match the UID in record' in body["message"]
 
 
 def test_dry_run_deletes_nothing(kube: Kube) -> None:

@@ -42,7 +42,7 @@ _MISMATCH: Object = {"matchLabels": {"app": "other"}}
         (
             APPS,
             deployment("d", selector=_MISMATCH),
-            'spec.template.metadata.labels: Invalid value: {"app": "d"}: `selector` does not match template `labels`',
+            'spec.template.metadata.labels: Invalid value: {"app":"d"}: `selector` does not match template `labels`',
         ),
         (
             "jobs.batch",

@@ -3,6 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+from sandbox.kubernetes.controllers.claims import Claims
 from sandbox.kubernetes.controllers.daemonsets import DaemonSets
 from sandbox.kubernetes.controllers.deployments import Deployments
 from sandbox.kubernetes.controllers.endpoints import EndpointsController
@@ -35,6 +36,7 @@ def controllers(store: "Store", settings: "Settings") -> list[Reconciler]:
         Jobs(store, settings.speed),
         Scheduler(store),
         EndpointsController(store),
+        Claims(store),
         Nodes(store),
         LoadBalancers(store, settings),
     ]

@@ -36,7 +36,8 @@ def _validate_binding(binding: Object) -> list[Cause]:
     for index, subject in enumerate(binding.get("subjects") or []):
         if not subject.get("name"):
             causes.append(required(f"subjects[{index}].name"))
-        if subject.get("kind") == "ServiceAccount" and not subject.get("namespace"):
+        everywhere = binding["kind"] == "ClusterRoleBinding"
+        if everywhere and subject.get("kind") == "ServiceAccount" and not subject.get("namespace"):
             causes.append(required(f"subjects[{index}].namespace"))
     return causes
 
@@ -58,7 +59,11 @@ def _validate_role(role: Object) -> list[Cause]:
 
 
 def _default_autoscaler(obj: Object) -> None:
-    obj.setdefault("spec", {}).setdefault("minReplicas", 1)
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("minReplicas", 1)
+    if not spec.get("metrics"):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 
 
 def _validate_autoscaler(obj: Object) -> list[Cause]:

@@ -18,6 +18,7 @@ _KEY_TEXT = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
     "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 )
+CLAIM_FINALIZER = "kubernetes.io/pvc-protection"
 _LIMIT = 1024 * 1024  # bytes, all values together
 _NEEDED = {
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
@@ -87,6 +88,8 @@ def _default_claim(claim: Object) -> None:
 def _prepare_claim(claim: Object, old: Object | None, _store: "Store") -> None:
     if old is None:
         claim["status"] = {"phase": "Pending"}
+        finalizers = claim["metadata"].get("finalizers") or []
+        claim["metadata"]["finalizers"] = list(dict.fromkeys([*finalizers, CLAIM_FINALIZER]))
 
 
 def _validate_claim(claim: Object) -> list[Cause]:

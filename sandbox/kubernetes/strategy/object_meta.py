@@ -21,6 +21,7 @@ _PATH_SEGMENT_NAMES = frozenset(
     f"{plural}.rbac.authorization.k8s.io" for plural in ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
 )
 _STANDARD_FINALIZERS = ("kubernetes", "foregroundDeletion", "orphan")
+_GENERIC_GROUPS = ("apiextensions.k8s.io", "apiregistration.k8s.io")  # validated without core's additions
 _ODD_FINALIZER = "name is neither a standard finalizer name nor is it fully qualified"
 
 
@@ -74,7 +75,7 @@ _NEEDED = ("kind", "name", "uid")
 
 def _validate_finalizers(resource: Resource, names: list[str]) -> list[Cause]:
     causes = [cause for name in names for cause in qualified_name("metadata.finalizers", name)]
-    if resource.custom:
+    if resource.custom or resource.group in _GENERIC_GROUPS:
         return causes
     odd = [(at, name) for at, name in enumerate(names) if "/" not in name and name not in _STANDARD_FINALIZERS]
     return causes + [invalid(f"metadata.finalizers[{at}]", name, _ODD_FINALIZER) for at, name in odd]

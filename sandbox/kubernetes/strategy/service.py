@@ -31,8 +31,9 @@ def _default(service: Object) -> None:
             port["targetPort"] = port["port"]
     if kind != "ExternalName":
         spec.setdefault("internalTrafficPolicy", "Cluster")
-        spec.setdefault("ipFamilies", ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
+        both = spec.get("clusterIP") == "None" and not spec.get("selector")
+        spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if both else ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "RequireDualStack" if both else "SingleStack")
     if kind in _EXPOSED:
         spec.setdefault("externalTrafficPolicy", "Cluster")
     if kind == "LoadBalancer":

@@ -28,6 +28,7 @@ class Cluster:
 
     async def __aenter__(self) -> "Cluster":
         self.make("namespaces", {"metadata": {"name": NAMESPACE}})
+        self.make("serviceaccounts", {"metadata": {"name": "default"}})
         chosen = controllers(self.store, self.settings)
         if self._replacing:
             replacement = self._replacing(self.store)
