@@ -41,4 +41,6 @@ def await_namespace_deleted(kube: Kube, namespace: str) -> dict[str, Any] | Pend
         return {"deleted": True}
     status = found.get("status") or {}
     why = [each["message"] for each in status.get("conditions") or [] if each.get("status") == "True"]
-    return Pending(": ".join([f"namespace {namespace} is {status.get('phase', 'there')}", *why[:1]])[:400])
+    return Pending(
+        f"namespace {namespace} is {status.get('phase', 'there')}{': ' if why else ''}{'; '.join(why)}"[:400]
+    )
