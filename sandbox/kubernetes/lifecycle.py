@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.kubernetes import metadata
+from sandbox.kubernetes.authorization.bootstrap import bootstrap_roles
 from sandbox.kubernetes.errors import ApiError, NotFound
 from sandbox.kubernetes.resources import Resource
 from sandbox.kubernetes.store import Store
@@ -30,6 +31,7 @@ def bootstrap(store: Store, port: int) -> None:
         spec = {"clusterIP": "10.100.0.1", "ports": [{"name": "https", "port": 443, "targetPort": port}]}
         meta = {"name": "kubernetes", "namespace": "default", "labels": {"provider": "kubernetes"}}
         store.create("services", {"metadata": meta, "spec": spec}, field_manager=_MANAGER)
+    bootstrap_roles(store, _MANAGER)
     for name, value in _PRIORITIES.items():
         if store.peek("priorityclasses.scheduling.k8s.io", None, name) is None:
             store.create(

@@ -143,7 +143,7 @@ BUILT_IN: tuple[Resource, ...] = (
 
 def not_served(group: str) -> PathNotFound:
     """What to raise for a version or resource that is not there: a Status in built-in groups, else plain text."""
-    built_in = any(each.group == group for each in BUILT_IN)
+    built_in = group in ("authentication.k8s.io", "authorization.k8s.io") or any(each.group == group for each in BUILT_IN)
     return PathNotFound() if built_in else UnknownPath()
 
 

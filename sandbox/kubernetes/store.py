@@ -138,8 +138,8 @@ class Store:
         decode: Callable[[Object], Object],
         subresource: str | None = None,
         dry_run: bool = False,
-    ) -> tuple[Object, bool]:
-        """Server-side apply of `config` by `manager`; returns the object and whether it was created.
+    ) -> Object:
+        """Server-side apply of `config` by `manager`; returns the object, which may be new.
 
         `decode` makes an object of the merge of the live one with `config`, which is as the client sent it.
 
@@ -154,10 +154,10 @@ class Store:
         merged = decode(apply_fields(resource, base, config, manager, force=force, subresource=subresource))
         if live:
             merged["metadata"] |= {key: meta[key] for key in ("uid", "resourceVersion") if key in meta}
-            return self.update(kind, merged, subresource=subresource, dry_run=dry_run, tracked=True), False
+            return self.update(kind, merged, subresource=subresource, dry_run=dry_run, tracked=True)
         new = prepare_create(self, resource, merged)
         set_managed(new, merged["metadata"].get("managedFields"))
-        return self._keep(resource, "ADDED", new, None, dry_run), True
+        return self._keep(resource, "ADDED", new, None, dry_run)
 
     def patch_status(self, kind: str, namespace: str | None, name: str, status: Object) -> Object:
         """Merges into `.status` (RFC 7386: objects merge, lists replace, None removes)."""

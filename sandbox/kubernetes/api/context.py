@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,13 +10,17 @@ from typing import Any
 import httpx2
 from starlette.requests import Request
 
-from sandbox.kubernetes.api.auth import Identity
+from sandbox.kubernetes.api.auth import Authenticator
 from sandbox.kubernetes.api.target import Target
+from sandbox.kubernetes.authorization.rbac import GUARDED, Authorizer
 from sandbox.kubernetes.errors import BadRequest, Cause, Invalid, invalid, unsupported
+from sandbox.kubernetes.identity import Identity
 from sandbox.kubernetes.resources import Resource
+from sandbox.kubernetes.service_account_tokens import Tokens
 from sandbox.kubernetes.settings import Settings
 from sandbox.kubernetes.store import Store
 
+Object = dict[str, Any]
 _MANAGER_LIMIT = 128
 _OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions", "DELETE": "DeleteOptions"}
 _LEVELS = ("", "Ignore", "Strict", "Warn")
@@ -38,6 +43,9 @@ class Server:
     store: Store
     settings: Settings
     client: httpx2.AsyncClient
+    authorizer: Authorizer
+    accounts: Tokens
+    authenticator: Authenticator
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -89,6 +97,14 @@ class Call:
         """What to do about unknown fields: Strict, Warn (default) or Ignore."""
         level: str = self.query.get("fieldValidation") or "Warn"
         return level
+
+    def write(self, action: Callable[[bool], Object]) -> Object:
+        """Does `action(dry_run)`; what would give rights away is tried first and refused when they are not held."""
+        if self.resource.key in GUARDED:
+            new = action(True)
+            old = self.store.peek(self.resource.key, self.namespace, new["metadata"]["name"])
+            self.server.authorizer.guard(self.identity, self.resource.key, new, old)
+        return action(self.dry_run)
 
     def check_options(self) -> None:
         """The query parameters of a write; raises Invalid naming the options of its verb."""

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from sandbox.kubernetes.api import bodies
 from sandbox.kubernetes.api.answers import answer, in_version
 from sandbox.kubernetes.api.context import Call
+from sandbox.kubernetes.api.verbs import write_update
 from sandbox.kubernetes.errors import ApiError, BadRequest, Invalid, UnsupportedMediaType, forbidden, invalid, required
 from sandbox.kubernetes.fields.shape import shape_of
 from sandbox.kubernetes.fields.typed import check_typed
@@ -40,13 +41,7 @@ async def patch(call: Call) -> Response:
     obj = bodies.decoded_or(call, patched, _refusal(kind, patched, body))
     bodies.check_place(call, obj)
     _raise_identity(call, obj, live)
-    updated = call.store.update(
-        call.resource.key,
-        obj,
-        subresource=call.target.subresource,
-        field_manager=call.manager,
-        dry_run=call.dry_run,
-    )
+    updated = write_update(call, obj)
     return answer(in_version(call, updated), 200, call.warnings)
 
 
@@ -111,14 +106,17 @@ def _apply(call: Call, raw: bytes) -> Response:
     bodies.check_place(call, config)
     live = call.store.peek(call.resource.key, call.namespace, call.name) or {"metadata": {"uid": ""}}
     _raise_identity(call, config, live)
-    obj, created = call.store.apply(
-        call.resource.key,
-        config,
-        call.manager,
-        force=call.flag("force"),
-        decode=lambda merged: bodies.decode(call, merged)[0],
-        subresource=call.target.subresource,
-        dry_run=call.dry_run,
+    created = call.store.peek(call.resource.key, call.namespace, call.name) is None
+    obj = call.write(
+        lambda dry_run: call.store.apply(
+            call.resource.key,
+            config,
+            call.manager,
+            force=call.flag("force"),
+            decode=lambda merged: bodies.decode(call, merged)[0],
+            subresource=call.target.subresource,
+            dry_run=dry_run,
+        )
     )
     return answer(in_version(call, obj), 201 if created else 200, call.warnings)
 

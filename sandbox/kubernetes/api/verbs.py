@@ -42,7 +42,8 @@ async def list_objects(call: Call) -> Response:
 async def create(call: Call) -> Response:
     """A new object from the body: 201."""
     obj = bodies.checked(call, await bodies.read_object(call))
-    created = call.store.create(call.resource.key, obj, field_manager=call.manager, dry_run=call.dry_run)
+    key, manager = call.resource.key, call.manager
+    created = call.write(lambda dry_run: call.store.create(key, obj, field_manager=manager, dry_run=dry_run))
     return answer(in_version(call, created), 201, call.warnings)
 
 
@@ -50,14 +51,16 @@ async def update(call: Call) -> Response:
     """The object replaced by the body, or its status or finalizers on those paths."""
     obj = bodies.checked(call, await bodies.read_object(call))
     call.store.entry(call.resource.key, call.namespace, call.name)
-    updated = call.store.update(
-        call.resource.key,
-        obj,
-        subresource=call.target.subresource,
-        field_manager=call.manager,
-        dry_run=call.dry_run,
-    )
+    updated = write_update(call, obj)
     return answer(in_version(call, updated), 200, call.warnings)
+
+
+def write_update(call: Call, obj: Object) -> Object:
+    """The object replaced by `obj`, or its subresource."""
+    key, sub, manager = call.resource.key, call.target.subresource, call.manager
+    return call.write(
+        lambda dry_run: call.store.update(key, obj, subresource=sub, field_manager=manager, dry_run=dry_run)
+    )
 
 
 async def delete(call: Call) -> Response:
