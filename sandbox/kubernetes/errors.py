@@ -101,7 +101,8 @@ def split_kind(kind: str) -> tuple[str, str]:
 
 def _details(kind: str, name: str, **extra: Any) -> dict[str, Any]:
     plural, group = split_kind(kind)
-    return ({"name": name} if name else {}) | ({"group": group} if group else {}) | {"kind": plural} | extra
+    known = {"name": name, "group": group, "kind": plural}
+    return {key: value for key, value in known.items() if value} | extra
 
 
 class BadRequest(ApiError):
@@ -122,7 +123,8 @@ class Forbidden(ApiError):
     code, reason = 403, "Forbidden"
 
     def __init__(self, kind: str, name: str, detail: str) -> None:
-        super().__init__(f'{kind} "{name}" is forbidden: {detail}', details=_details(kind, name))
+        what = f'{kind} "{name}"' if name else kind
+        super().__init__(f"{what} is forbidden: {detail}", details=_details(kind, name))
 
 
 class NotFound(ApiError):

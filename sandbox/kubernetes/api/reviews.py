@@ -7,8 +7,9 @@ from starlette.responses import Response
 from sandbox.kubernetes.api.answers import answer
 from sandbox.kubernetes.api.context import Server
 from sandbox.kubernetes.authorization.rules import Attributes
-from sandbox.kubernetes.errors import BadRequest, Unauthorized
+from sandbox.kubernetes.errors import Invalid, Unauthorized, invalid
 from sandbox.kubernetes.identity import Identity
+from sandbox.kubernetes.metadata import now
 
 Object = dict[str, Any]
 KINDS = {
@@ -38,12 +39,14 @@ async def review(server: Server, group: str, plural: str, body: Object, caller: 
     elif plural == "tokenreviews":
         status = await _token_status(server, spec)
     elif plural == "selfsubjectrulesreviews":
-        status = _rules_status(server, spec, caller)
+        status, spec = _rules_status(server, spec, caller), {}
     elif plural == "selfsubjectaccessreviews":
         status = _access_status(server, spec, caller)
     else:
         status = _access_status(server, spec, Identity(spec.get("user") or "", tuple(spec.get("groups") or ())))
     meta = {key: value for key, value in (body.get("metadata") or {}).items() if value}
+    if plural == "selfsubjectreviews":
+        meta["creationTimestamp"] = now()
     answered: Object = {"kind": KINDS[plural], "apiVersion": f"{group}/v1", "metadata": meta}
     if plural != "selfsubjectreviews":
         answered["spec"] = spec
@@ -57,7 +60,8 @@ def _user(who: Identity) -> Object:
 def _access_status(server: Server, spec: Object, who: Identity) -> Object:
     asked, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if bool(asked) == bool(path):
-        raise BadRequest("exactly one of nonResourceAttributes or resourceAttributes must be specified")
+        text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        raise Invalid(".authorization.k8s.io", "", [invalid("spec.resourceAttributes", asked, text)])
     if path:
         attributes = Attributes(path.get("verb", ""), path=path.get("path", ""))
     else:
@@ -69,7 +73,8 @@ def _access_status(server: Server, spec: Object, who: Identity) -> Object:
             asked.get("namespace", ""),
             asked.get("name", ""),
         )
-    return {"allowed": server.authorizer.allowed(who, attributes)}
+    reason = server.authorizer.reason(who, attributes)
+    return {"allowed": server.authorizer.allowed(who, attributes)} | ({"reason": reason} if reason else {})
 
 
 def _rules_status(server: Server, spec: Object, who: Identity) -> Object:
@@ -85,5 +90,5 @@ async def _token_status(server: Server, spec: Object) -> Object:
     try:
         found = await server.authenticator.token(spec.get("token") or "")
     except Unauthorized:
-        return {"user": {}, "error": "[invalid bearer token, unknown]"}
+        return {"user": {}, "error": "invalid bearer token"}
     return {"authenticated": True, "user": _user(found), "audiences": ["https://kubernetes.default.svc"]}

@@ -142,7 +142,7 @@ async def request_token(call: Call) -> Response:
     seconds = int(spec.get("expirationSeconds") or 3600)
     if seconds < _SHORTEST_TOKEN:
         cause = invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
-        raise Invalid("TokenRequest.authentication.k8s.io", call.name, [cause])
+        raise Invalid("TokenRequest.authentication.k8s.io", "", [cause])
     bound = spec.get("boundObjectRef") or {}
     if bound and bound.get("kind") != "Pod":
         raise Unsupported(f"tokens bound to a {bound.get('kind')}")

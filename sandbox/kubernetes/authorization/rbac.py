@@ -6,7 +6,7 @@ Source: k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac and pkg/registry/rbac/
 from collections.abc import Iterator
 
 from sandbox.kubernetes.authorization.rules import Attributes, Rule, allows, shown, uncovered
-from sandbox.kubernetes.errors import Forbidden, split_kind
+from sandbox.kubernetes.errors import Forbidden, NotFound, split_kind
 from sandbox.kubernetes.identity import Identity
 from sandbox.kubernetes.selectors import selector_matches
 from sandbox.kubernetes.store import Object, Store
@@ -27,6 +27,19 @@ class Authorizer:
     def allowed(self, who: Identity, asked: Attributes) -> bool:
         """Whether the caller may."""
         return MASTERS in who.groups or any(allows(rule, asked) for rule in self.rules(who, asked.namespace))
+
+    def reason(self, who: Identity, asked: Attributes) -> str:
+        """By what the caller may, as access reviews tell it; empty when it may not."""
+        for binding in self._bindings(asked.namespace):
+            role = binding["roleRef"]
+            for subject in binding.get("subjects") or []:
+                granted = _is_subject(subject, who, asked.namespace)
+                if granted and any(allows(rule, asked) for rule in self.rules_of(role, asked.namespace)):
+                    meta, kind = binding["metadata"], binding["kind"]
+                    place = f"{meta['name']}/{meta['namespace']}" if "namespace" in meta else meta["name"]
+                    to = f'{subject["kind"]} "{_subject_name(subject)}"'
+                    return f'RBAC: allowed by {kind} "{place}" of {role["kind"]} "{role["name"]}" to {to}'
+        return ""
 
     def require(self, who: Identity, asked: Attributes) -> None:
         """Raises Forbidden in the API server's words."""
@@ -64,6 +77,13 @@ class Authorizer:
             role = self._store.peek(_CLUSTER_ROLES, None, reference["name"])
         return self._own_rules(role) if role else []
 
+    def _existing(self, kind: str, reference: Object, namespace: str) -> list[Rule]:
+        """As `rules_of`; raises NotFound when the role is not there, as for whoever may not bind it."""
+        key, place = (_ROLES, namespace) if reference["kind"] == "Role" else (_CLUSTER_ROLES, None)
+        if self._store.peek(key, place, reference["name"]) is None:
+            raise NotFound(kind, reference["name"])
+        return self.rules_of(reference, namespace)
+
     def _own_rules(self, role: Object) -> list[Rule]:
         selectors = (role.get("aggregationRule") or {}).get("clusterRoleSelectors")
         if not selectors:
@@ -87,7 +107,7 @@ class Authorizer:
         else:
             reference = new["roleRef"]
             unchanged = old is not None and (old["roleRef"], old.get("subjects")) == (reference, new.get("subjects"))
-            wanted, verb, name = self.rules_of(reference, namespace), "bind", reference["name"]
+            wanted, verb, name = self._existing(kind, reference, namespace), "bind", reference["name"]
             resource = "roles" if reference["kind"] == "Role" else "clusterroles"
         if unchanged or self.allowed(who, Attributes(verb, _GROUP, resource, namespace, name)):
             return
@@ -97,6 +117,11 @@ class Authorizer:
             listed = "\n".join(shown(rule) for rule in missing)
             text = "is attempting to grant RBAC permissions not currently held"
             raise Forbidden(kind, meta["name"], f'user "{who.name}" (groups=[{groups}]) {text}:\n{listed}')
+
+
+def _subject_name(subject: Object) -> str:
+    namespace = subject.get("namespace")
+    return f"{subject['name']}/{namespace}" if namespace else str(subject["name"])
 
 
 def _is_subject(subject: Object, who: Identity, namespace: str) -> bool:
