@@ -6,7 +6,7 @@ ARGS ?=
 # Test processes: much of a test is waiting for another process to start.
 WORKERS ?= 3
 
-.PHONY: setup demo serve test lint bench clean lock
+.PHONY: setup demo serve test test-cluster lint bench clean lock
 
 setup: .venv/.ready .venv/dbos-app/.ready
 
@@ -31,6 +31,11 @@ serve: setup
 
 test: setup
 	.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+# Real Kubernetes: builds its programs from their Go modules once (about ten minutes, kept outside this folder).
+test-cluster: setup
+	.venv/bin/python -m sandbox.control_plane.binaries
+	.venv/bin/python -m tests.cluster $(ARGS)
 
 lint: setup
 	.venv/bin/ruff check .

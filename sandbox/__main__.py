@@ -2,6 +2,7 @@
 
 Starts Podium's own PostgreSQL and the AWS endpoint (which starts everything else), writes HOME/sandbox.env with what
 Podium needs to use them, and starts again what ends by itself. All state is in HOME and survives a restart.
+SANDBOX_KUBERNETES=real puts real Kubernetes behind EKS (sandbox/control_plane) instead of the stand-in.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from sandbox import home as folders
 from sandbox.aws.clock import Clock
+from sandbox.aws.eks import control_planes
 from sandbox.processes import exit_with_parent
 from sandbox.supervisor import Supervisor, shown
 
@@ -30,9 +32,11 @@ def main() -> int:
         exit_with_parent(stopping.set)
     aws_options = ["--speed", options.speed.text, *(["--no-clusters"] if options.no_clusters else [])]
     try:
+        if not options.no_clusters:
+            control_planes.chosen().require()
         with folders.alone(options.home.resolve()):
             _run(Supervisor(options.home.resolve(), aws_options), stopping)
-    except folders.AlreadyRunningError as problem:
+    except (folders.AlreadyRunningError, control_planes.UnusableError) as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
     return 0

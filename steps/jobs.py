@@ -6,12 +6,14 @@ ones stay, with their pods and logs. `restartPolicy: Never` keeps those; with On
 """
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 from steps import objects, pods
 from steps.clients.kubernetes import Kube, Object
 from steps.errors import Code, PodiumError
 from steps.names import Owner
+from steps.object_events import REFUSED, last_warning
 from steps.scrubbing import last_lines, scrub
 from steps.waiting import Pending
 
@@ -52,7 +54,7 @@ def await_job(kube: Kube, namespace: str, name: str) -> dict[str, Any] | Pending
     reason = failure_reason(job)
     if reason is not None:
         return _report_or_repeat(kube, namespace, job, reason)
-    trouble = pods.diagnose(kube, namespace, _pods(kube, namespace, job))
+    trouble = pods.diagnose(kube, namespace, _pods(kube, namespace, job)) or last_warning(kube, job, REFUSED)
     failed = int((job.get("status") or {}).get("failed") or 0)
     return Pending(
         f"Job {job['metadata']['name']}: {trouble or (f'{failed} tries failed, trying again' if failed else 'running')}"
@@ -79,23 +81,41 @@ def _report_or_repeat(kube: Kube, namespace: str, job: Object, reason: str) -> P
         kube.apply(_numbered(_again(job), _try_number(job) + 1))
         return Pending(f"Job {name} failed before: started again")
     kube.patch("Job", name, namespace, {"metadata": {"annotations": {REPORTED: "true"}}})
-    raise PodiumError.by_provider(
-        Code.JOB_FAILED,
-        f"Job {namespace}/{name} failed: {scrub(reason)}{_last_words(kube, namespace, job)}",
-        "Mend what its last log lines say, then retry: the Job is started again.",
-    )
+    failed = _failed_container(_pods(kube, namespace, job))
+    remedy = "Mend what its last log lines say, then retry: the Job is started again."
+    if failed is not None and failed.ended.get("reason") == "OOMKilled":
+        remedy = pods.MEMORY_REMEDY
+    words = "" if failed is None else _last_words(kube, namespace, failed)
+    raise PodiumError.by_provider(Code.JOB_FAILED, f"Job {namespace}/{name} failed: {scrub(reason)}{words}", remedy)
 
 
-def _last_words(kube: Kube, namespace: str, job: Object) -> str:
-    """Exit code and last log lines of the Job's newest pod."""
-    found = sorted(_pods(kube, namespace, job), key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+@dataclass(frozen=True)
+class _Failed:
+    """A container of a Job's newest pod and its terminated state ({} when it has none)."""
+
+    pod: str
+    container: str | None
+    ended: dict[str, Any]
+
+
+def _failed_container(found: list[Object]) -> _Failed | None:
+    """The first one that ended badly, an init container too; else the first of all. None without a pod."""
     if not found:
-        return ""
-    statuses = (found[-1].get("status") or {}).get("containerStatuses") or [{}]
-    ended = (statuses[0].get("state") or {}).get("terminated") or {}
-    log = last_lines(kube.pod_logs(namespace, found[-1]["metadata"]["name"], tail=20))
+        return None
+    newest = max(found, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+    statuses = pods.container_statuses(newest)
+    ends = [(status, (status.get("state") or {}).get("terminated") or {}) for status in statuses]
+    status, ended = next((each for each in ends if each[1].get("exitCode")), ends[0] if ends else ({}, {}))
+    return _Failed(newest["metadata"]["name"], status.get("name"), ended)
+
+
+def _last_words(kube: Kube, namespace: str, failed: _Failed) -> str:
+    """Exit code, the runtime's message and last log lines of the container that failed."""
+    ended = failed.ended
+    log = last_lines(kube.pod_logs(namespace, failed.pod, container=failed.container, tail=20))
     exit_code = f" (exit code {ended['exitCode']}, {ended.get('reason', 'Error')})" if "exitCode" in ended else ""
-    return exit_code + (f"; its last lines:\n{log}" if log else "")
+    message = scrub(str(ended.get("message") or "")).strip()[:300]
+    return exit_code + (f": {message}" if message else "") + (f"; its last lines:\n{log}" if log else "")
 
 
 def _pods(kube: Kube, namespace: str, job: Object) -> list[Object]:

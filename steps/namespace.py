@@ -1,4 +1,4 @@
-"""The namespace of Conductor, Console and application."""
+"""The namespace of Conductor, Console and application, with the Pod Security Standard that their pods must meet."""
 
 from typing import Any
 
@@ -8,12 +8,19 @@ from steps.names import Owner
 from steps.waiting import Pending
 
 COMPONENT = "namespace"
+ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
-def ensure_namespace(kube: Kube, owner: Owner, namespace: str) -> str:
-    """Make the namespace, or adopt ours. NAME_TAKEN when it exists without our label."""
+def ensure_namespace(kube: Kube, owner: Owner, namespace: str, *, allow_root: bool = False) -> str:
+    """Make the namespace, or adopt ours. NAME_TAKEN when it exists without our label.
+
+    `allow_root`: enforce the standard `baseline` instead of `restricted`, for a Console whose image starts as root
+    (`console.needs_root`); the API server goes on to warn of what is not restricted.
+    """
     (manifest,) = manifests.load("namespace")
     manifest["metadata"]["name"] = namespace
+    if allow_root:
+        manifest["metadata"]["labels"][ENFORCE] = "baseline"
     objects.apply(kube, owner, objects.label(manifest, owner, COMPONENT))
     return namespace
 
@@ -24,8 +31,16 @@ def delete_namespace(kube: Kube, owner: Owner, namespace: str) -> None:
 
 
 def await_namespace_deleted(kube: Kube, namespace: str) -> dict[str, Any] | Pending:
-    """`{"deleted": True}` once it is gone; its objects' finalizers can take minutes (load balancers)."""
+    """`{"deleted": True}` once it is gone; its objects' finalizers can take minutes (load balancers).
+
+    What it waits for is told: an object, a finalizer, or an API service (of KEDA, say) with nobody behind it, which
+    blocks every namespace of the cluster.
+    """
     found = kube.get("Namespace", namespace)
     if found is None:
         return {"deleted": True}
-    return Pending(f"namespace {namespace} is {(found.get('status') or {}).get('phase', 'there')}")
+    status = found.get("status") or {}
+    why = [each["message"] for each in status.get("conditions") or [] if each.get("status") == "True"]
+    return Pending(
+        f"namespace {namespace} is {status.get('phase', 'there')}{': ' if why else ''}{'; '.join(why)}"[:400]
+    )

@@ -1,8 +1,9 @@
 """Why a pod does not start, told by its status, with its last log lines.
 
 When to give up at once and when to wait: a Secret may still be on its way, a node may still be coming, a database may
-need a moment. So a crash counts from the third restart, a missing Secret after three minutes, no room on the nodes
-after ten; an image that was tried and put into back-off counts at once.
+need a moment. So a crash counts from the third restart, a missing Secret (also a mounted one) after three minutes, no
+room on the nodes after ten; an image that was tried and put into back-off counts at once. A failing readiness probe
+never counts: it is what the pod waits for, and the deadline of the wait shows it.
 
 A pod that was reported is marked. A later look, which is a retry, deletes the marked pod, so that its controller makes
 a fresh one at once instead of after up to five minutes of back-off.
@@ -13,6 +14,7 @@ from typing import Any
 
 from steps.clients.kubernetes import Kube, Object
 from steps.errors import Code, PodiumError
+from steps.object_events import NOT_STARTED, UNHEALTHY, last_warning
 from steps.scrubbing import last_lines, scrub
 
 REPORTED = "podium/failure-reported"
@@ -23,6 +25,13 @@ SCHEDULING_SECONDS = 600
 """How long a pod may find no room; nodes take two to three minutes to join."""
 IMAGE_FAILED = frozenset({"ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 IMAGE_TRYING = frozenset({"ErrImagePull", "RegistryUnavailable"})
+STARTING = frozenset({"ContainerCreating", "PodInitializing"})
+STOPPED = frozenset({137, 143})
+"""Exit codes of a container that was sent SIGKILL or SIGTERM: by its node, after a failing probe."""
+MEMORY_REMEDY = (
+    "It was killed for using more memory than its limit: use a smaller image or workload, or raise the limit."
+)
+CONFIGURATION_REMEDY = "Make what it names available in the namespace, then retry."
 CONFIGURATION = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 
 
@@ -39,7 +48,7 @@ def _look_at(kube: Kube, namespace: str, pod: Object) -> str | None:
     """What this pod waits for. Raises its failure the first time, deletes the pod the second time."""
     failure = _failure(kube, namespace, pod)
     if failure is None:
-        return waiting_reason(pod)
+        return waiting_reason(pod) or _unready_reason(kube, pod)
     if (pod["metadata"].get("annotations") or {}).get(REPORTED):
         kube.delete("Pod", pod["metadata"]["name"], namespace)
         return f"starting pod {pod['metadata']['name']} afresh"
@@ -52,10 +61,21 @@ def waiting_reason(pod: Object) -> str | None:
     unscheduled = _unscheduled(pod)
     if unscheduled:
         return f"Unschedulable: {unscheduled.get('message', '')}"[:300]
-    for container in _containers(pod):
+    for container in container_statuses(pod):
         waiting = (container.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
+        if waiting.get("reason") not in STARTING | {None}:
             return scrub(f"{waiting['reason']}: {waiting.get('message', '')}")[:300]
+    return None
+
+
+def _unready_reason(kube: Kube, pod: Object) -> str | None:
+    """Why a pod that has a node is not ready, as the node tells: by Events."""
+    states = [container.get("state") or {} for container in container_statuses(pod) if not container.get("ready")]
+    if any("running" in state for state in states):
+        failing = last_warning(kube, pod, UNHEALTHY)
+        return f"not ready: {failing}" if failing else None
+    if any((state.get("waiting") or {}).get("reason") in STARTING for state in states):
+        return last_warning(kube, pod, NOT_STARTED)
     return None
 
 
@@ -66,9 +86,12 @@ def _failure(kube: Kube, namespace: str, pod: Object) -> PodiumError | None:
         return _workload_failed(
             pod,
             f"finds no room: {unscheduled.get('message', '')}",
-            "Add nodes or choose a larger nodes.instance_type, then retry.",
+            "Add nodes, choose a larger nodes.instance_type, or remove the taint or label that it names; then retry.",
         )
-    for container in _containers(pod):
+    unmounted = _unmounted(kube, pod)
+    if unmounted:
+        return _workload_failed(pod, f"cannot be set up: {unmounted}", CONFIGURATION_REMEDY)
+    for container in container_statuses(pod):
         failure = _container_failure(kube, namespace, pod, container)
         if failure is not None:
             return failure
@@ -87,10 +110,17 @@ def _container_failure(kube: Kube, namespace: str, pod: Object, container: dict[
     if reason == "CrashLoopBackOff" and int(container.get("restartCount") or 0) >= RESTARTS_TO_FAIL:
         return _crashed(kube, namespace, pod, container)
     if reason in CONFIGURATION and _age((pod.get("status") or {}).get("startTime")) > CONFIGURATION_SECONDS:
-        return _workload_failed(
-            pod, f"cannot be set up: {reason}: {message}", "Make what it names available in the namespace, then retry."
-        )
+        return _workload_failed(pod, f"cannot be set up: {reason}: {message}", CONFIGURATION_REMEDY)
     return None
+
+
+def _unmounted(kube: Kube, pod: Object) -> str | None:
+    """Why a pod's volumes are not there after as long as it may miss a Secret."""
+    status = pod.get("status") or {}
+    conditions = {each.get("type"): each.get("status") for each in status.get("conditions") or []}
+    if conditions.get("PodReadyToStartContainers") != "False" or _age(status.get("startTime")) <= CONFIGURATION_SECONDS:
+        return None
+    return last_warning(kube, pod, NOT_STARTED) if status.get("phase") == "Pending" else None
 
 
 def _crashed(kube: Kube, namespace: str, pod: Object, container: dict[str, Any]) -> PodiumError:
@@ -98,13 +128,21 @@ def _crashed(kube: Kube, namespace: str, pod: Object, container: dict[str, Any])
     reason = ended.get("reason", "Error")
     name = pod["metadata"]["name"]
     log = last_lines(kube.pod_logs(namespace, name, container=container.get("name"), tail=20, previous=True))
-    remedy = (
-        "It was killed for using more memory than its limit: use a smaller image or workload, or raise the limit."
-        if reason == "OOMKilled"
-        else "Mend what its last log lines say, then retry."
+    remedy = MEMORY_REMEDY if reason == "OOMKilled" else "Mend what its last log lines say, then retry."
+    return _workload_failed(
+        pod,
+        f"keeps ending with exit code {ended.get('exitCode', '?')} ({reason}){_cause(kube, pod, ended)}"
+        + (f"; its last lines:\n{log}" if log else ""),
+        remedy,
     )
-    ending = f"keeps ending with exit code {ended.get('exitCode', '?')} ({reason})"
-    return _workload_failed(pod, ending + (f"; its last lines:\n{log}" if log else ""), remedy)
+
+
+def _cause(kube: Kube, pod: Object, ended: dict[str, Any]) -> str:
+    """What the node says of an end: the runtime's message, or the probe after which it stopped the container."""
+    message = scrub(str(ended.get("message") or "")).strip()[:300]
+    if not message and ended.get("exitCode") in STOPPED and ended.get("reason") == "Error":
+        message = last_warning(kube, pod, UNHEALTHY) or ""
+    return f": {message}" if message else ""
 
 
 def _workload_failed(pod: Object, what: str, remedy: str) -> PodiumError:
@@ -124,7 +162,8 @@ def _unscheduled(pod: Object) -> dict[str, Any] | None:
     return None
 
 
-def _containers(pod: Object) -> list[dict[str, Any]]:
+def container_statuses(pod: Object) -> list[dict[str, Any]]:
+    """The statuses of a pod's containers, those of init containers first."""
     status = pod.get("status") or {}
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from steps import preflight_account as account
+from steps import preflight_cluster as cluster
 from steps import preflight_names as names
 from steps import preflight_offers as offers
 from steps.clients.aws import Aws
@@ -36,6 +37,7 @@ CHECKS: tuple[tuple[Check, str], ...] = (
     (names.check_repositories, "registry"),
     (names.check_secrets, "secrets"),
     (names.check_existing, "network.existing"),
+    (cluster.check_access, cluster.FIELD),
 )
 """Each check, and the field of the spec that an unexpected refusal by AWS within it is put down to."""
 

@@ -24,7 +24,7 @@ def check_region(aws: Aws, _owner: Owner, _wanted: Wanted, findings: Findings) -
 
 def check_permissions(aws: Aws, owner: Owner, _wanted: Wanted, findings: Findings) -> None:
     """IAM's simulator allows every action that Podium uses; a warning where it may not, or cannot, be asked."""
-    principal = _policy_source(aws)
+    principal = policy_source(aws)
     if principal is None:
         return
     try:
@@ -95,7 +95,7 @@ def _check(aws: Aws, quota: Quota, used: int, needed: int, where: str, findings:
         )
 
 
-def _policy_source(aws: Aws) -> str | None:
+def policy_source(aws: Aws) -> str | None:
     """ARN of the user or role whose policies count; None for the account's root, which may do everything."""
     arn = aws.identity().arn
     kind, _, rest = arn.split(":", 5)[5].partition("/")

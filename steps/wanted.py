@@ -17,7 +17,8 @@ class SecretWanted:
 class Wanted:
     """What an installation is going to use. `existing_*` are None for what Podium makes itself.
 
-    `zones`: how many; `kubernetes_version`: None for the default; `repositories`: names of those to be made.
+    `zones`: how many; `kubernetes_version`: None for the default; `repositories`: names of those to be made;
+    `charts`: names of those to be installed.
     """
 
     zones: int = 2
@@ -33,4 +34,5 @@ class Wanted:
     instance_class: str = "db.t4g.micro"
     storage_gib: int = 20
     repositories: tuple[str, ...] = ()
+    charts: tuple[str, ...] = ()
     secrets: tuple[SecretWanted, ...] = ()

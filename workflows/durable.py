@@ -24,6 +24,7 @@ from steps.clients.kubernetes import Kube
 from steps.errors import Code, CredentialsError, Fault, PodiumError, TransientError, problem_of
 from steps.gate import gated, pass_gate
 from steps.names import Owner
+from steps.reporting import heard
 from steps.waiting import Blocked, NeedsPerson, Pending
 from workflows.context import context
 from workflows.database import is_outage
@@ -85,7 +86,8 @@ class Run:
         """
         call = partial(function, *args, **kwargs)
         name = name_of(function)
-        result: R = await self._checkpointed(action, name, lambda: self._patiently(action, name, call))
+        heard_call = self._listening(name, call)
+        result: R = await self._checkpointed(action, name, lambda: self._patiently(action, name, heard_call))
         return result
 
     async def wait(
@@ -146,6 +148,19 @@ class Run:
         future = context().pool.submit(within_the_lease)
         calls[key] = future
         return await _shielded(asyncio.wrap_future(future))
+
+    def _listening(self, name: str, call: Callable[[], R]) -> Callable[[], R]:
+        """The call, and then what it reported into the event log, also when it failed."""
+
+        def listened() -> R:
+            with heard() as lines:
+                try:
+                    return call()
+                finally:
+                    if lines:
+                        context().journal.step_reported(self.operation_id, self.phase, name, lines)
+
+        return listened
 
     async def _patiently(self, action: str, name: str, call: Callable[[], R]) -> R:
         for attempt in range(1, ATTEMPTS + 1):

@@ -121,6 +121,13 @@ class Journal:
             message = f"{problem.message} Trying again in {seconds:.0f} s."
             _log(connection, operation_id, "step.repeated", message, phase=phase, step=step, data=problem.as_dict())
 
+    def step_reported(self, operation_id: str, phase: str, step: str, lines: list[str]) -> None:
+        """What programs that a step ran have said: scrubbed and bounded (steps/reporting.py)."""
+        with self._engine.begin() as connection:
+            _log(
+                connection, operation_id, "step.output", "\n".join(lines), phase=phase, step=step, data={"lines": lines}
+            )
+
     def action(self, operation_id: str, phase: str, action: str) -> None:
         """What the phase is doing or waiting for, without an event."""
         with self._engine.begin() as connection:

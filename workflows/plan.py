@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from steps.chart_table import CHARTS
 from steps.names import Names
 from workflows.graph import Graph
 from workflows.spec import ExposureMode, InstallationSpec
@@ -67,7 +68,20 @@ def warnings_of(spec: InstallationSpec) -> list[dict[str, str]]:
                 "Without a licence key only one of the scaled executors can connect to Conductor.",
             )
         )
-    return found
+    return found + _chart_warnings(spec)
+
+
+def _chart_warnings(spec: InstallationSpec) -> list[dict[str, str]]:
+    """Other versions than those that Podium was tried with."""
+    return [
+        _warning(
+            "CHART_VERSION",
+            f"charts.{name.replace('-', '_')}.version",
+            f"Podium was tried with {name} {CHARTS[name].version}, not with {given.version}.",
+        )
+        for name, given in spec.charts.by_name().items()
+        if given.version not in (None, CHARTS[name].version)
+    ]
 
 
 def _warning(code: str, field: str, message: str) -> dict[str, str]:
@@ -146,6 +160,12 @@ def _in(spec: InstallationSpec, kind: str, *names: str) -> list[Resource]:
     return [(kind, f"{spec.namespace}/{name}") for name in names]
 
 
+def _release(spec: InstallationSpec, name: str) -> list[Resource]:
+    chart, given = CHARTS[name], spec.charts.by_name()[name]
+    version, repository = given.version or chart.version, given.repository or chart.repository
+    return [("Helm release", f"{chart.namespace}/{name} ({version} from {repository})")]
+
+
 SECRETS = ("postgres-admin", "conductor-db", "conductor-license", "dbos-app-db", "conductor-api-key")
 
 _RESOURCES: dict[str, Callable[[InstallationSpec], list[Resource]]] = {
@@ -159,11 +179,11 @@ _RESOURCES: dict[str, Callable[[InstallationSpec], list[Resource]]] = {
     "registry": _registry,
     "namespace": lambda spec: [("Namespace", spec.namespace)],
     "ingress-nginx": lambda spec: [
-        ("Helm release", "ingress-nginx/ingress-nginx"),
+        *_release(spec, "ingress-nginx"),
         ("Load balancer", "ingress-nginx-controller"),
     ],
-    "sealed-secrets": lambda spec: [("Helm release", "kube-system/sealed-secrets")],
-    "keda": lambda spec: [("Helm release", "keda/keda")],
+    "sealed-secrets": lambda spec: _release(spec, "sealed-secrets"),
+    "keda": lambda spec: _release(spec, "keda"),
     "databases": lambda spec: [
         ("Database", "dbos_conductor"),
         ("Database", "dbos_app"),

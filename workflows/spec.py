@@ -8,35 +8,39 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from steps.regions import closest_regions, is_region
 from workflows.ranges import check_subnets, network_of
+from workflows.spec_base import SecretInput, SecretReference, SpecModel
+from workflows.spec_charts import Charts
+
+__all__ = [
+    "App",
+    "Autoscaling",
+    "Aws",
+    "Charts",
+    "Cluster",
+    "Conductor",
+    "Console",
+    "Database",
+    "ExistingDatabase",
+    "ExistingNetwork",
+    "Exposure",
+    "ExposureMode",
+    "InstallationSpec",
+    "Network",
+    "Nodes",
+    "Registry",
+    "SecretInput",
+    "SecretReference",
+    "SpecModel",
+]
 
 Cidr = Annotated[str, StringConstraints(max_length=18)]
 KubernetesName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
 ImageReference = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._/:@-]*$", max_length=400)]
 ConductorAppName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{3,30}$")]
-
-
-class SpecModel(BaseModel):
-    """Frozen, and strict about names: a misspelt field is an error, not ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
-
-
-class SecretReference(SpecModel):
-    """Where a secret value is kept: AWS Secrets Manager in the installation's account and region."""
-
-    secret: Annotated[str, StringConstraints(min_length=1, max_length=512)] = Field(examples=["prod/dbos/license"])
-    """Name or ARN of the secret in AWS Secrets Manager."""
-    version_id: Annotated[str, StringConstraints(max_length=64)] | None = None
-    """Version id of the secret; without one, the current version."""
-    json_key: Annotated[str, StringConstraints(max_length=128)] | None = Field(default=None, examples=["license-key"])
-    """Key within the secret's JSON object; without one, the secret's whole text is the value."""
-
-
-SecretInput = SecretStr | SecretReference
 
 
 class Aws(SpecModel):
@@ -324,6 +328,7 @@ class InstallationSpec(SpecModel):
     registry: Registry = Registry()
     exposure: Exposure = Exposure()
     autoscaling: Autoscaling = Autoscaling()
+    charts: Charts = Charts()
 
     @field_validator("name")
     @classmethod

@@ -16,6 +16,7 @@ from sandbox.files import read_json, write_json
 ACCOUNT = "123456789012"
 INTERNAL_KEY = "AKIASANDBOXINTERNAL0"
 """Used by the sandbox's own controllers (load balancers of Services)."""
+INTERNAL_SECRET = "sandbox-internal"  # noqa: S105 - stands for no real secret
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,14 @@ class Credentials:
             raise expired_key(service)
         return identity
 
+    def secret_key(self, access_key: str) -> str | None:
+        """The secret key of a key that `identify` knows; None for one that only the control API has made up."""
+        if access_key == INTERNAL_KEY:
+            return INTERNAL_SECRET
+        if access_key == self.own.access_key:
+            return self.own.secret_key
+        return None if self.states.get(access_key) else _secret_in_moto(access_key)
+
     def _find(self, access_key: str) -> Identity | None:
         if access_key == INTERNAL_KEY:
             return Identity(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/sandbox-internal", "AIDASANDBOXINTERNAL0")
@@ -81,6 +90,20 @@ def _made_in_moto(access_key: str) -> Identity | None:
         if access_key in partitions["aws"].access_keys:
             user, arn, owner = sts_backends[account]["aws"].get_caller_identity(access_key, "us-east-1")
             return Identity(owner, arn, user)
+    return None
+
+
+def _secret_in_moto(access_key: str) -> str | None:
+    from moto.iam.models import iam_backends  # noqa: PLC0415
+    from moto.sts.models import sts_backends  # noqa: PLC0415
+
+    for partitions in list(sts_backends.values()):
+        role = partitions["aws"].get_assumed_role_from_access_key(access_key)
+        if role is not None:
+            return str(role.secret_access_key)
+    for partitions in list(iam_backends.values()):
+        if access_key in partitions["aws"].access_keys:
+            return str(partitions["aws"].access_keys[access_key].secret_access_key)
     return None
 
 

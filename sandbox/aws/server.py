@@ -71,7 +71,9 @@ class Server:
         cloud = self.cloud
         return {
             "sts:GetCallerIdentity": lambda call: sts.caller_identity(
-                call, cloud.credentials.identify(call.service, call.access_key)
+                call,
+                cloud.credentials.identify(call.service, call.access_key),
+                cloud.credentials.secret_key(call.access_key),
             ),
             "iam:SimulatePrincipalPolicy": lambda call: iam.simulate_principal_policy(call, cloud.settings),
             "servicequotas:*": cloud.quotas.answer,

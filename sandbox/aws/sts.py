@@ -13,14 +13,24 @@ from xml.sax.saxutils import escape
 from sandbox.aws.credentials import Identity
 from sandbox.aws.errors import Answer, AwsError, json_answer
 from sandbox.aws.requests import Call
+from sandbox.aws.signatures import is_signed
 
+MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. "
+    "Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+)
 LONGEST = 15 * 60  # seconds that a presigned STS request is good for
 
 
-def caller_identity(call: Call, identity: Identity) -> Answer:
-    """The answer in JSON when the caller accepts only that, else in XML. Raises AwsError for an old presigned URL."""
+def caller_identity(call: Call, identity: Identity, secret_key: str | None) -> Answer:
+    """The answer in JSON when the caller accepts only that, else in XML.
+
+    Raises AwsError for a presigned URL that is old or, as far as `secret_key` is known, not signed with it.
+    """
     if call.presigned:
         _check_age(call)
+        if secret_key is not None and not is_signed(call.environ, secret_key):
+            raise AwsError("SignatureDoesNotMatch", MISMATCH, 403)
     request = str(uuid.uuid4())
     fields = {"Arn": identity.arn, "UserId": identity.user_id, "Account": identity.account}
     if "application/json" in call.environ.get("HTTP_ACCEPT", ""):

@@ -35,10 +35,10 @@ class Deployment:
 class Helm:
     """The actions on the releases of one namespace of one cluster."""
 
-    def __init__(self, kube: Kube, namespace: str) -> None:
+    def __init__(self, kube: Kube, namespace: str, history_max: int = releases.MAX_HISTORY) -> None:
         self._kube = kube
         self._namespace = namespace
-        self.storage = Storage(kube, namespace)
+        self.storage = Storage(kube, namespace, history_max)
 
     def check_reachable(self) -> None:
         """Raise HelmError when the API server does not answer, or not to us."""

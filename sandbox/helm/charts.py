@@ -1,39 +1,34 @@
-"""The charts that this helm knows: where they come from, what they hold, which values they honour.
+"""What a chart holds and what it makes of values.
 
-Each is a folder of plain manifests; what the values say is set in Python. Names, labels, ports and images are those
-of the real charts, the rest is only what an installation needs.
+The three charts that an installation uses are built in: folders of plain manifests, in which Python sets what the
+values say; names, labels, ports and images are those of the real charts. Any other chart is taken as it is packed, as
+long as it has no Go templates, which this stand-in refuses: it never pretends to have rendered one.
 """
 
-import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sandbox.helm.archives import Files, metadata_of, unpack
 from sandbox.helm.errors import HelmError
-from sandbox.helm.kubeconfig import load_yaml
 from sandbox.helm.rendering import RENDERERS, Target, Values
 
 Object = dict[str, Any]
 
 FOLDER = Path(__file__).parent / "charts"
-VERSION = re.compile(r"^v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$")
-
-# Chart repositories on the web, by URL, with the charts they offer.
-REPOSITORIES = {
-    "https://kubernetes.github.io/ingress-nginx": ("ingress-nginx",),
-    "https://bitnami-labs.github.io/sealed-secrets": ("sealed-secrets",),
-    "https://bitnami.github.io/sealed-secrets": ("sealed-secrets",),
-    "https://kedacore.github.io/charts": ("keda",),
-}
+BUILT_IN = "podium-sandbox/built-in"
+"""Annotation in the Chart.yaml of a built-in chart that was pulled: its templates are rendered in Python."""
+CLUSTER_WIDE = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "IngressClass")
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart in one version; `metadata` is its Chart.yaml."""
+    """A chart in one version; `metadata` is its Chart.yaml, `files` are all its files."""
 
-    folder: Path
+    files: Files
     metadata: Object
 
     @property
@@ -43,56 +38,61 @@ class Chart:
 
     def crds(self) -> list[Object]:
         """The definitions in crds/: installed before everything else, never upgraded or removed by helm."""
-        return _manifests(self.folder / "crds")
+        return [obj for text in self._texts("crds/") for obj in _parsed(text)]
 
     def render(self, target: Target, values: Values) -> list[Object]:
-        """The chart's objects for a release, as the values ask."""
-        objects = _manifests(self.folder / "templates")
-        RENDERERS[str(self.metadata["name"])](objects, target, values)
+        """The chart's objects for a release, as the values ask. HelmError for a chart with templates of its own."""
+        texts = self._texts("templates/")
+        built_in = str((self.metadata.get("annotations") or {}).get(BUILT_IN, ""))
+        if not built_in and any("{{" in text for text in texts):
+            raise HelmError(f"the sandbox's helm renders no Go templates, and chart {self.full_name} has some")
+        objects = [obj for text in texts for obj in _parsed(text)]
+        if built_in:
+            RENDERERS[built_in](objects, target, values)
         for obj in objects:
             _place(obj, target)
             labels = obj["metadata"].setdefault("labels", {})
             labels |= {"helm.sh/chart": self.full_name, "app.kubernetes.io/instance": target.name}
-            labels |= {"app.kubernetes.io/version": str(self.metadata["appVersion"])}
+            labels |= {"app.kubernetes.io/version": str(self.metadata.get("appVersion", ""))}
         return objects
 
-
-def find_chart(reference: str, repository: str | None, version: str | None) -> Chart:
-    """The chart that `--repo` offers; raises HelmError as helm words it when there is no such repository or chart."""
-    if repository is None:
-        raise HelmError(_without_repository(reference))
-    offered = REPOSITORIES.get(repository.rstrip("/"))
-    if offered is None:
-        host = repository.partition("://")[2].partition("/")[0]
-        raise HelmError(
-            f'looks like "{repository}" is not a valid chart repository or cannot be reached: '
-            f'Get "{repository.rstrip("/")}/index.yaml": dial tcp: lookup {host}: no such host'
-        )
-    if reference not in offered or (version and not VERSION.match(version)):
-        wanted = f'chart "{reference}"' + (f' version "{version}"' if version else "")
-        raise HelmError(f"{wanted} not found in {repository} repository")
-    folder = FOLDER / reference
-    metadata = load_yaml(folder / "Chart.yaml")
-    return Chart(folder, metadata | ({"version": version} if version else {}))
+    def _texts(self, folder: str) -> list[str]:
+        wanted = (path for path in sorted(self.files) if path.startswith(folder) and path.endswith(".yaml"))
+        return [self.files[path] for path in wanted]
 
 
-def _without_repository(reference: str) -> str:
-    repository, slash, _ = reference.partition("/")
-    if not slash:
-        return f"non-absolute URLs should be in form of repo_name/path_to_chart, got: {reference}"
-    return f"repo {repository} not found"
+def built_in(name: str, version: str | None) -> Chart:
+    """The built-in chart of that name, as whatever version was asked for."""
+    files = dict(_read(name))
+    metadata = metadata_of(files) | ({"version": version} if version else {})
+    metadata |= {"annotations": {BUILT_IN: name}}
+    files["Chart.yaml"] = yaml.safe_dump(metadata, sort_keys=False)
+    return Chart(files, metadata)
 
 
-def _manifests(folder: Path) -> list[Object]:
-    files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
-    texts = (file.read_text(encoding="utf-8") for file in files)
-    loader = yaml.CSafeLoader
-    return [obj for text in texts for obj in yaml.load_all(text, Loader=loader) if obj]
+def load_chart(path: Path) -> Chart:
+    """The chart in an archive; raises HelmError."""
+    try:
+        files = unpack(path.read_bytes())
+    except OSError as error:
+        raise HelmError(f"open {path}: no such file or directory") from error
+    return Chart(files, metadata_of(files))
+
+
+@cache
+def _read(name: str) -> Files:
+    folder = FOLDER / name
+    files = (file for file in folder.rglob("*.yaml") if file.is_file())
+    return {str(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in files}
+
+
+def _parsed(text: str) -> list[Object]:
+    return [obj for obj in yaml.load_all(text, Loader=yaml.CSafeLoader) if obj]
 
 
 def _place(obj: Object, target: Target) -> None:
     """Put an object into the release's namespace, and the subjects of a binding too."""
-    if obj["kind"] not in ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "IngressClass"):
+    if obj["kind"] not in CLUSTER_WIDE:
         obj["metadata"].setdefault("namespace", target.namespace)
     for subject in obj.get("subjects") or []:
         subject["namespace"] = target.namespace

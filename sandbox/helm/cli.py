@@ -4,10 +4,11 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from sandbox.helm.actions import Deployment, Helm
-from sandbox.helm.charts import find_chart
+from sandbox.helm.charts import Chart
 from sandbox.helm.errors import HelmError
 from sandbox.helm.kube import Kube
 from sandbox.helm.kubeconfig import read_access
@@ -19,7 +20,8 @@ from sandbox.helm.printing import (
     render,
     table,
 )
-from sandbox.helm.releases import Release, ReleaseNotFound, status_of
+from sandbox.helm.releases import MAX_HISTORY, Release, ReleaseNotFound, status_of
+from sandbox.helm.sources import configured_repositories, find_chart, pull, read_index
 from sandbox.helm.values import merge_values
 
 VERSION = "v3.20.0"
@@ -42,14 +44,14 @@ def main(arguments: list[str]) -> int:
 def _run(options: argparse.Namespace) -> str:
     if options.command == "version":
         return _version(options)
-    if options.command == "show":
-        chart = find_chart(options.chart, options.repo, options.version)
-        return render(chart.metadata, "yaml")
+    if options.command in _WITHOUT_CLUSTER:
+        return _WITHOUT_CLUSTER[options.command](options)
     access = read_access(options.kubeconfig, options.kube_context)
     options.namespace = options.namespace or access.namespace
     everywhere = options.command == "list" and options.all_namespaces
     with Kube(access) as kube:
-        helm = Helm(kube, "" if everywhere else options.namespace)
+        history_max = getattr(options, "history_max", MAX_HISTORY)
+        helm = Helm(kube, "" if everywhere else options.namespace, history_max)
         helm.check_reachable()
         return _ACTIONS[options.command](helm, options)
 
@@ -101,15 +103,24 @@ def _add_deployments(command: Callable[..., argparse.ArgumentParser]) -> None:
         made.add_argument("--timeout", type=_seconds, default=300.0)
         if name == "upgrade":
             made.add_argument("-i", "--install", action="store_true")
+            made.add_argument("--history-max", type=int, default=MAX_HISTORY)
     show = command("show", "show information of a chart", output=False)
     show.add_argument("what", choices=("chart",))
     show.add_argument("chart")
     _add_chart_source(show)
+    download = command("pull", "download a chart from a repository", output=False)
+    download.add_argument("chart")
+    download.add_argument("-d", "--destination", default=".")
+    _add_chart_source(download)
+    repo = command("repo", "add, list, remove, update, and index chart repositories", output=False)
+    repo.add_argument("verb", choices=("update",))
+    repo.add_argument("names", nargs="*")
 
 
 def _add_chart_source(made: argparse.ArgumentParser) -> None:
     made.add_argument("--repo")
     made.add_argument("--version")
+    made.add_argument("--plain-http", action="store_true")
 
 
 def _add_queries(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -133,6 +144,8 @@ def _add_removals(command: Callable[..., argparse.ArgumentParser]) -> None:
     rollback = command("rollback", "roll back a release to a previous revision", output=False)
     rollback.add_argument("release")
     rollback.add_argument("revision", type=int, nargs="?", default=0)
+    rollback.add_argument("--no-hooks", action="store_true")
+    rollback.add_argument("--history-max", type=int, default=MAX_HISTORY)
     rollback.add_argument("--timeout", type=_seconds, default=300.0)
     uninstall = command("uninstall", "uninstall a release", output=False)
     uninstall.add_argument("releases", nargs="+")
@@ -151,11 +164,33 @@ def _seconds(text: str) -> float:
     return sum(float(number) * units[unit] for number, unit in parts)
 
 
+def _chart(options: argparse.Namespace) -> Chart:
+    return find_chart(options.chart, options.repo, options.version, plain_http=options.plain_http)
+
+
+def _show(options: argparse.Namespace) -> str:
+    return render(_chart(options).metadata, "yaml")
+
+
+def _pull(options: argparse.Namespace) -> str:
+    pull(_chart(options), Path(options.destination))
+    return ""
+
+
+def _repo(options: argparse.Namespace) -> str:
+    known = {each["name"]: each for each in configured_repositories()}
+    for name in options.names or known:
+        if name not in known:
+            raise HelmError(f"no repositories found matching '{name}'.  Nothing will be updated")
+        read_index(known[name]["url"], known[name])
+    return "Update Complete. ⎈Happy Helming!⎈\n"
+
+
 def _deployment(options: argparse.Namespace) -> Deployment:
     return Deployment(
         name=options.release,
         namespace=options.namespace,
-        chart=find_chart(options.chart, options.repo, options.version),
+        chart=_chart(options),
         values=merge_values(options.values, options.set),
         create_namespace=options.create_namespace,
         skip_crds=options.skip_crds,
@@ -255,6 +290,8 @@ def _version(options: argparse.Namespace) -> str:
     shown = ", ".join(f'{key}:"{value}"' for key, value in fields.items())
     return f"version.BuildInfo{{{shown}}}\n"
 
+
+_WITHOUT_CLUSTER: dict[str, Callable[[argparse.Namespace], str]] = {"show": _show, "pull": _pull, "repo": _repo}
 
 _ACTIONS: dict[str, Action] = {
     "install": _install,

@@ -120,10 +120,10 @@ class Kube:
         return self.request("PUT", f"{path}?fieldManager={manager}", obj)
 
     def apply(self, obj: Object, manager: str) -> Object:
-        """Server-side apply, taking the fields over from other managers."""
+        """Server-side apply, taking the fields over from other managers; a field that does not exist is refused."""
         metadata = obj["metadata"]
         path = path_of(obj["kind"], metadata.get("namespace", ""), metadata["name"])
-        return self.request("PATCH", f"{path}?fieldManager={manager}&force=true", obj, APPLY)
+        return self.request("PATCH", f"{path}?fieldManager={manager}&force=true&fieldValidation=Strict", obj, APPLY)
 
     def delete(self, kind: str, namespace: str, name: str, propagation: str = "Background") -> bool:
         """Ask for an object's end; False when it is not there."""

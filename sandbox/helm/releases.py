@@ -69,11 +69,12 @@ def status_of(release: Release) -> str:
 
 
 class Storage:
-    """The releases of one namespace."""
+    """The releases of one namespace; `history_max` revisions are kept of each, 0 for all."""
 
-    def __init__(self, kube: Kube, namespace: str) -> None:
+    def __init__(self, kube: Kube, namespace: str, history_max: int = MAX_HISTORY) -> None:
         self._kube = kube
         self._namespace = namespace
+        self._history_max = history_max
 
     def history(self, name: str) -> list[Release]:
         """All revisions, oldest first, possibly none."""
@@ -127,9 +128,12 @@ class Storage:
 
     def _make_room(self, name: str) -> None:
         """Forget the oldest revisions beyond the limit, but not the deployed one."""
+        if not self._history_max:
+            return
         history = self.history(name)
-        removable = [release for release in history if status_of(release) != "deployed"]
-        for release in removable[: max(0, len(history) - MAX_HISTORY + 1)]:
+        in_force = max((each["version"] for each in history if status_of(each) == "deployed"), default=None)
+        removable = [each for each in history if each["version"] != in_force]
+        for release in removable[: max(0, len(history) - self._history_max + 1)]:
             self.delete(release)
 
 

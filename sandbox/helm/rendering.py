@@ -89,6 +89,8 @@ def _keda(objects: list[Object], target: Target, values: Values) -> None:
         spec["replicas"] = lookup(values, f"{key}.replicaCount", 1)
     environment = _one(objects, "Deployment", "keda-operator")["spec"]["template"]["spec"]["containers"][0]["env"]
     environment.append({"name": "WATCH_NAMESPACE", "value": lookup(values, "watchNamespace", "")})
+    for definition in (obj for obj in objects if obj["kind"] == "CustomResourceDefinition"):
+        definition["metadata"].setdefault("annotations", {}).update(lookup(values, "crds.additionalAnnotations", {}))
     if not lookup(values, "crds.install", default=True):
         objects[:] = [obj for obj in objects if obj["kind"] != "CustomResourceDefinition"]
 

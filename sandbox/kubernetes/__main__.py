@@ -19,8 +19,10 @@ from sandbox.kubernetes.api.app import Application
 from sandbox.kubernetes.api.auth import Authenticator
 from sandbox.kubernetes.api.context import Server
 from sandbox.kubernetes.api.protocol import Protocol
+from sandbox.kubernetes.authorization.rbac import Authorizer
 from sandbox.kubernetes.certificates import ensure_certificates
 from sandbox.kubernetes.kubeconfig import ensure_kubeconfig
+from sandbox.kubernetes.service_account_tokens import Tokens
 from sandbox.kubernetes.settings import Settings
 from sandbox.kubernetes.store import Store
 from sandbox.processes import exit_with_parent
@@ -63,9 +65,10 @@ async def serve(settings: Settings, *, parent_pipe: bool) -> None:
     store = Store(settings.directory / "state.sqlite")
     lifecycle.bootstrap(store, settings.port)
     async with httpx2.AsyncClient(timeout=httpx2.Timeout(10, read=None), trust_env=False) as client:
-        server = Server(store, settings, client)
-        app = Application(server, Authenticator(settings, token, client))
-        runner = _Runner(_configuration(app, settings.port, certificate, key), server)
+        authorizer, accounts = Authorizer(store), Tokens(settings.directory, store)
+        authenticator = Authenticator(settings, token, client, authorizer, accounts)
+        server = Server(store, settings, client, authorizer, accounts, authenticator)
+        runner = _Runner(_configuration(Application(server), settings.port, certificate, key), server)
         if parent_pipe:
             exit_with_parent(runner.stop)
         tasks = [asyncio.create_task(lifecycle.run(store)), *controllers.start(store, settings)]

@@ -101,10 +101,13 @@ def _is_ready(kube: Kube, obj: Object) -> bool:
         return False
     status = found.get("status") or {}
     if obj["kind"] == "DaemonSet":
-        return bool(status.get("numberReady", 0) == status.get("desiredNumberScheduled", 0))
-    if obj["kind"] == "Deployment":
-        return bool(status.get("availableReplicas", 0) >= found["spec"]["replicas"])
-    return True
+        wanted, counts = status.get("desiredNumberScheduled", 0), ("updatedNumberScheduled", "numberReady")
+    elif obj["kind"] == "Deployment":
+        wanted, counts = found["spec"]["replicas"], ("updatedReplicas", "availableReplicas")
+    else:
+        return True
+    seen = status.get("observedGeneration") == found["metadata"]["generation"]
+    return seen and all(status.get(count, 0) >= wanted for count in counts)
 
 
 def _vpc_cni(objects: list[Object], configuration: dict[str, Any]) -> None:

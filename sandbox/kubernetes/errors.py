@@ -62,7 +62,7 @@ def forbidden(field: str, detail: str) -> Cause:
 
 def render(value: Any) -> str:
     """A value as Go's field errors print it: strings quoted, the rest as JSON."""
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 class ApiError(Exception):
@@ -75,13 +75,14 @@ class ApiError(Exception):
         super().__init__(message)
         self.message = message
         self.details = details
+        self.metadata: dict[str, Any] = {}  # of the Status: `continue` of a list that is too old
 
     def status(self) -> dict[str, Any]:
         """The `metav1.Status` object."""
         body: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
         }
@@ -100,7 +101,8 @@ def split_kind(kind: str) -> tuple[str, str]:
 
 def _details(kind: str, name: str, **extra: Any) -> dict[str, Any]:
     plural, group = split_kind(kind)
-    return {"name": name} | ({"group": group} if group else {}) | {"kind": plural} | extra
+    known = {"name": name, "group": group, "kind": plural}
+    return {key: value for key, value in known.items() if value} | extra
 
 
 class BadRequest(ApiError):
@@ -121,7 +123,8 @@ class Forbidden(ApiError):
     code, reason = 403, "Forbidden"
 
     def __init__(self, kind: str, name: str, detail: str) -> None:
-        super().__init__(f'{kind} "{name}" is forbidden: {detail}', details=_details(kind, name))
+        what = f'{kind} "{name}"' if name else kind
+        super().__init__(f"{what} is forbidden: {detail}", details=_details(kind, name))
 
 
 class NotFound(ApiError):
@@ -150,6 +153,9 @@ class MethodNotAllowed(ApiError):
     """405: the verb is not served on this path."""
 
     code, reason = 405, "MethodNotAllowed"
+
+    def __init__(self) -> None:
+        super().__init__("the server does not allow this method on the requested resource", details={})
 
 
 class NotAcceptable(ApiError):
@@ -207,6 +213,7 @@ class Invalid(ApiError):
 
     def __init__(self, kind: str, name: str, causes: list[Cause]) -> None:
         texts = [f"{cause.field}: {cause.message}" for cause in causes]
+        texts = list(dict.fromkeys(texts))
         summary = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
         super().__init__(
             f'{kind} "{name}" is invalid: {summary}',
@@ -226,6 +233,12 @@ class TooManyRequests(ApiError):
 
 class InternalError(ApiError):
     """500: a mistake of the server's own."""
+
+
+class Unclassified(ApiError):
+    """500 without a reason: what the real server answers for errors that it did not foresee."""
+
+    code, reason = 500, ""
 
 
 class Unsupported(ApiError):

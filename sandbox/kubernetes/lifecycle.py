@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.kubernetes import metadata
+from sandbox.kubernetes.authorization.bootstrap import bootstrap_roles
 from sandbox.kubernetes.errors import ApiError, NotFound
 from sandbox.kubernetes.resources import Resource
 from sandbox.kubernetes.store import Store
@@ -15,6 +16,7 @@ Object = dict[str, Any]
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 _CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 _NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 _EVENT_TTL = 3600  # seconds, kube-apiserver --event-ttl
 _SWEEP = 60.0  # seconds between looks for old events
 _MANAGER = "kube-apiserver"
@@ -29,6 +31,12 @@ def bootstrap(store: Store, port: int) -> None:
         spec = {"clusterIP": "10.100.0.1", "ports": [{"name": "https", "port": 443, "targetPort": port}]}
         meta = {"name": "kubernetes", "namespace": "default", "labels": {"provider": "kubernetes"}}
         store.create("services", {"metadata": meta, "spec": spec}, field_manager=_MANAGER)
+    bootstrap_roles(store, _MANAGER)
+    for name, value in _PRIORITIES.items():
+        if store.peek("priorityclasses.scheduling.k8s.io", None, name) is None:
+            store.create(
+                "priorityclasses.scheduling.k8s.io", {"metadata": {"name": name}, "value": value}, field_manager=_MANAGER
+            )
     for definition in store.list(CRDS):
         if _condition(definition, "Established") == "True":
             store.registry.define(resource_of(definition))

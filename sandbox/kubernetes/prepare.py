@@ -3,12 +3,14 @@
 Source: k8s.io/apiserver/pkg/registry/rest/{create,update}.go.
 """
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox.kubernetes import metadata
-from sandbox.kubernetes.errors import BadRequest, Cause, Conflict, Forbidden, Invalid, NotFound
+from sandbox.kubernetes.errors import BadRequest, Cause, Conflict, Forbidden, Invalid, NotFound, Unclassified
 from sandbox.kubernetes.resources import Resource
-from sandbox.kubernetes.strategy.names import validate_metadata
+from sandbox.kubernetes.schema import builtin
+from sandbox.kubernetes.strategy.object_meta import same_identity, validate_metadata
 from sandbox.kubernetes.strategy.table import strategy_for
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ _KEPT_META = (
 def prepare_create(store: "Store", resource: Resource, obj: Object) -> Object:
     """A new, complete, valid object; raises Invalid, BadRequest, Forbidden or NotFound (its namespace)."""
     strategy = strategy_for(resource)
+    if obj.get("metadata", {}).get("resourceVersion"):
+        raise Unclassified("resourceVersion should not be set on objects to be created")
     new = metadata.copy(obj)
     new["apiVersion"], new["kind"] = resource.api_version, resource.kind
     new["metadata"] = _new_metadata(store, resource, new.get("metadata") or {})
@@ -35,7 +39,7 @@ def prepare_create(store: "Store", resource: Resource, obj: Object) -> Object:
     if resource.generation:
         new["metadata"]["generation"] = 1
     _raise(resource, new, validate_metadata(resource, new) + strategy.validate(new))
-    return _ordered(new)
+    return _ordered(_shaped(resource, new))
 
 
 def _new_metadata(store: "Store", resource: Resource, given: Object) -> Object:
@@ -77,6 +81,7 @@ def prepare_update(store: "Store", resource: Resource, obj: Object, old: Object,
     if subresource is None:
         causes += strategy.validate(new) + strategy.validate_update(new, old)
     _raise(resource, new, causes)
+    new = _shaped(resource, new)
     if resource.generation and _desired(new) != _desired(old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return _ordered(new)
@@ -86,8 +91,12 @@ def _check_identity(resource: Resource, meta: Object, old: Object) -> None:
     name = old["name"]
     uid, version = meta.get("uid"), meta.get("resourceVersion")
     if uid and uid != old["uid"]:
+        key = "/".join(part for part in ("/registry", resource.plural, old.get("namespace"), name) if part)
         detail = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['uid']}"
-        raise Conflict(resource.key, name, detail)
+        head = f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+        raise Conflict(resource.key, name, head + detail)
+    if version and not str(version).isdigit():
+        raise Unclassified(f"strconv.ParseUint: parsing {json.dumps(version)}: invalid syntax")
     if version and version != old["resourceVersion"]:
         raise Conflict(resource.key, name, _STALE)
 
@@ -114,6 +123,12 @@ def _compose(resource: Resource, given: Object, old: Object, subresource: str | 
 def _desired(obj: Object) -> Object:
     """The part whose changes count as a new generation."""
     return {key: value for key, value in obj.items() if key not in ("metadata", "status", "apiVersion", "kind")}
+
+
+def _shaped(resource: Resource, obj: Object) -> Object:
+    """The object as the real server's types write it: nothing empty but what they always write."""
+    root = builtin.root(resource.key)
+    return obj if root is None else builtin.shaped(obj, root)
 
 
 def _ordered(obj: Object) -> Object:

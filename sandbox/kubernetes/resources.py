@@ -141,6 +141,12 @@ BUILT_IN: tuple[Resource, ...] = (
 )  # fmt: skip
 
 
+def not_served(group: str) -> PathNotFound:
+    """What to raise for a version or resource that is not there: a Status in built-in groups, else plain text."""
+    built_in = group in ("authentication.k8s.io", "authorization.k8s.io") or any(each.group == group for each in BUILT_IN)
+    return PathNotFound() if built_in else UnknownPath()
+
+
 class Registry:
     """The resources served now: the built-in ones and those of established definitions."""
 
@@ -167,8 +173,7 @@ class Registry:
         resource = self._resources.get(f"{plural}.{group}" if group else plural)
         if resource is not None and version in resource.versions:
             return resource
-        built_in = any(each.group == group and version in each.versions for each in BUILT_IN)
-        raise PathNotFound if built_in else UnknownPath
+        raise not_served(group)
 
     def define(self, resource: Resource) -> None:
         """Serves a custom resource, or its new definition."""

@@ -8,13 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.kubernetes.errors import BadRequest
+from sandbox.kubernetes.label_selectors import parse_labels
+from sandbox.kubernetes.resources import BUILT_IN
 
 Matcher = Callable[[dict[str, Any]], bool]
 
-_SET = re.compile(r"^\s*([\w./-]+)\s+(in|notin)\s*\(([^)]*)\)\s*$")
-_EQUALITY = re.compile(r"^\s*([\w./-]+)\s*(==|=|!=)\s*([\w.-]*)\s*$")
-_EXISTS = re.compile(r"^\s*(!?)\s*([\w./-]+)\s*$")
-_COMMA = re.compile(r",(?![^(]*\))")
 FIELDS = {
     "": ("metadata.name", "metadata.namespace"),
     "pods": ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
@@ -27,37 +25,20 @@ FIELDS = {
                "reason", "reportingComponent", "source", "type"),
     "jobs.batch": ("status.successful",),
     "services": ("spec.clusterIP", "spec.type"),
-    "replicasets.apps": ("status.replicas",),
 }  # fmt: skip
+
+_BUILT_IN = frozenset(resource.key for resource in BUILT_IN)
 
 
 def label_matcher(text: str) -> Matcher:
     """Whether an object's labels satisfy `text`; raises BadRequest on a syntax error."""
-    tests = [_label_test(part, text) for part in _COMMA.split(text) if part.strip()]
+    tests = parse_labels(text)
 
     def matches(obj: dict[str, Any]) -> bool:
         labels = obj["metadata"].get("labels") or {}
         return all(test(labels) for test in tests)
 
     return matches
-
-
-def _label_test(part: str, whole: str) -> Callable[[dict[str, str]], bool]:
-    found = _SET.match(part)
-    if found:
-        key, operator, values = found[1], found[2], {value.strip() for value in found[3].split(",")}
-        if operator == "in":
-            return lambda labels: labels.get(key) in values
-        return lambda labels: labels.get(key) not in values
-    found = _EQUALITY.match(part)
-    if found:
-        key, operator, value = found[1], found[2], found[3]
-        return lambda labels: (labels.get(key) == value) != (operator == "!=")
-    found = _EXISTS.match(part)
-    if found:
-        negated, key = bool(found[1]), found[2]
-        return lambda labels: (key in labels) != negated
-    raise BadRequest(f"unable to parse requirement: {part.strip()!r} in {whole!r}")
 
 
 def selector_matches(selector: dict[str, Any] | None, labels: dict[str, str]) -> bool:
@@ -88,12 +69,19 @@ def field_matcher(kind: str, text: str) -> Matcher:
 def _field_test(kind: str, part: str) -> Matcher:
     found = re.match(r"^\s*([\w.]+)\s*(==|=|!=)(.*)$", part)
     if not found:
-        raise BadRequest(f"invalid field selector: {part!r}; can't understand {part!r}")
+        raise BadRequest(f"invalid selector: '{part}'; can't understand '{part}'")
     name, operator, value = found[1], found[2], found[3].strip()
     if name not in FIELDS[""] and name not in FIELDS.get(kind, ()):
-        raise BadRequest(f"field label not supported: {name}")
+        raise BadRequest(_unsupported(kind, name))
     path = name.split(".")
     return lambda obj: (_text(obj, path) == value) != (operator == "!=")
+
+
+def _unsupported(kind: str, name: str) -> str:
+    """Kinds with fields of their own say it in other words than the rest."""
+    if kind in FIELDS or kind not in _BUILT_IN:
+        return f"field label not supported: {name}"
+    return f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 def _text(obj: Any, path: list[str]) -> str:

@@ -4,6 +4,7 @@ Single-threaded: every method is synchronous and called on the event loop. Objec
 callers get copies. Every write goes through the kind's strategy (defaults, validation), whoever makes it.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from sandbox.kubernetes.deletion import Deletion, plan
 from sandbox.kubernetes.entry import Entry
 from sandbox.kubernetes.errors import AlreadyExists, Conflict, NotFound
 from sandbox.kubernetes.fields.apply import apply as apply_fields
-from sandbox.kubernetes.fields.managed import set_managed, track
+from sandbox.kubernetes.fields.managed import resets, set_managed, track
 from sandbox.kubernetes.journal import Event, Journal, Subscription
 from sandbox.kubernetes.patch.merge import merge_patch
 from sandbox.kubernetes.prepare import prepare_create, prepare_update
@@ -54,6 +55,10 @@ class Store:
         """The stored object itself, read-only, or None."""
         found = self._entries.get(kind, {}).get((namespace or "", name))
         return None if found is None else found.object
+
+    def changed_since(self, kind: str, revision: int) -> bool:
+        """Whether an object of the kind changed after `revision`, or may have: it is not remembered that long."""
+        return revision < self.journal.oldest(kind) or bool(self.journal.since(kind, revision))
 
     def kinds(self) -> list[str]:
         """The kinds of which there are objects now."""
@@ -113,6 +118,8 @@ class Store:
         new = prepare_update(self, resource, obj, old.object, subresource)
         if tracked:
             set_managed(new, obj["metadata"].get("managedFields"))
+        elif not subresource and resets(meta.get("managedFields")):
+            set_managed(new, None)
         else:
             track(resource, new, old.object, field_manager, subresource)
         if new == old.object:
@@ -128,10 +135,13 @@ class Store:
         manager: str,
         *,
         force: bool,
+        decode: Callable[[Object], Object],
         subresource: str | None = None,
         dry_run: bool = False,
-    ) -> tuple[Object, bool]:
-        """Server-side apply of `config` by `manager`; returns the object and whether it was created.
+    ) -> Object:
+        """Server-side apply of `config` by `manager`; returns the object, which may be new.
+
+        `decode` makes an object of the merge of the live one with `config`, which is as the client sent it.
 
         Raises ApplyConflict when others own what would change and not `force`, NotFound for a subresource of nothing.
         """
@@ -141,13 +151,13 @@ class Store:
         if live is None and subresource:
             raise NotFound(kind, meta["name"])
         base = live.copy() if live else {"metadata": {key: meta[key] for key in ("name", "namespace") if key in meta}}
-        merged = apply_fields(resource, base, config, manager, force=force, subresource=subresource)
+        merged = decode(apply_fields(resource, base, config, manager, force=force, subresource=subresource))
         if live:
             merged["metadata"] |= {key: meta[key] for key in ("uid", "resourceVersion") if key in meta}
-            return self.update(kind, merged, subresource=subresource, dry_run=dry_run, tracked=True), False
+            return self.update(kind, merged, subresource=subresource, dry_run=dry_run, tracked=True)
         new = prepare_create(self, resource, merged)
         set_managed(new, merged["metadata"].get("managedFields"))
-        return self._keep(resource, "ADDED", new, None, dry_run), True
+        return self._keep(resource, "ADDED", new, None, dry_run)
 
     def patch_status(self, kind: str, namespace: str | None, name: str, status: Object) -> Object:
         """Merges into `.status` (RFC 7386: objects merge, lists replace, None removes)."""
@@ -173,7 +183,7 @@ class Store:
         """
         resource = self.registry.by_key(kind)
         old = self.entry(kind, namespace, name)
-        _check_preconditions(kind, name, old.object, preconditions_uid, preconditions_version)
+        _check_preconditions(resource, old.object, preconditions_uid, preconditions_version)
         new = plan(resource, old.copy(), Deletion(propagation, grace_seconds))
         if new == old.object:
             return new, False
@@ -223,12 +233,13 @@ def _finished(obj: Object) -> bool:
     return "deletionTimestamp" in meta and not held
 
 
-def _check_preconditions(kind: str, name: str, old: Object, uid: str | None, version: str | None) -> None:
+def _check_preconditions(resource: Resource, old: Object, uid: str | None, version: str | None) -> None:
     meta = old["metadata"]
+    kind, name = resource.qualified_kind, meta["name"]
+    again = "The object might have been deleted and then recreated"
     if uid is not None and uid != meta["uid"]:
-        raise Conflict(
-            kind, name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta['uid']}"
-        )
+        text = f"the UID in the precondition ({uid}) does not match the UID in record ({meta['uid']}). {again}"
+        raise Conflict(kind, name, text)
     if version is not None and version != meta["resourceVersion"]:
-        detail = f"Precondition failed: ResourceVersion in precondition: {version}, "
-        raise Conflict(kind, name, f"{detail}ResourceVersion in object meta: {meta['resourceVersion']}")
+        text = f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record "
+        raise Conflict(kind, name, f"{text}({meta['resourceVersion']}). The object might have been modified")

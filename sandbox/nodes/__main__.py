@@ -24,7 +24,10 @@ def main() -> None:
         group=group,
         speed=arguments.speed,
         app_python=arguments.app_python.absolute(),
-        postgres_bin=postgres.programs(),
+        postgres_bin=postgres.client_programs(),
+        pod_network=arguments.pod_network,
+        kubelet_client_ca=arguments.kubelet_client_ca,
+        real=_real_images() if arguments.real_images else {},
     )
     asyncio.run(_run(options, parent_pipe=arguments.parent_pipe))
 
@@ -48,8 +51,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--instance-type", default="t3.medium")
     parser.add_argument("--speed", type=_speed, default=1.0, help="a factor, or max")
     parser.add_argument("--app-python", type=Path, required=True, help="interpreter of the sample application")
+    parser.add_argument("--pod-network", action="store_true", help="addresses for pods, Services and nodes: network.py")
+    parser.add_argument("--kubelet-client-ca", type=Path, help="CA of those who may read logs; default: anybody")
+    parser.add_argument("--real-images", action="store_true", help="run the real programs that were built")
     parser.add_argument("--parent-pipe", action="store_true", help="end when stdin does")
     return parser
+
+
+def _real_images() -> dict[str, Path]:
+    """The programs that are there; a stand-in runs for the others."""
+    from sandbox.control_plane.binaries.build import programs  # noqa: PLC0415 - only a real cluster's agent needs it
+
+    return programs()
 
 
 def _speed(text: str) -> float:

@@ -1,39 +1,23 @@
 """The agent of one node group: puts the pieces together and runs them until told to stop."""
 
 import asyncio
-import hashlib
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.nodes.api import PODS, SERVICES, Client, Event, Object
-from sandbox.nodes.faults import Faults
-from sandbox.nodes.images.registry import ImageContext
-from sandbox.nodes.informer import Informer
+from sandbox.nodes.api import Client, Event, Object, key
 from sandbox.nodes.kubelet import KubeletServer
 from sandbox.nodes.node_context import NodeContext
 from sandbox.nodes.nodes import NodeGroup, Registrar
+from sandbox.nodes.parts import Options, Parts
 from sandbox.nodes.pod import PodWorker
-from sandbox.nodes.ports import PortBook
-from sandbox.nodes.proxy import ServiceProxy
 from sandbox.nodes.reaper import Reaper
 
+__all__ = ["Options", "run"]
 log = logging.getLogger(__name__)
 SHUTDOWN_GRACE = 3.0  # seconds between SIGTERM and SIGKILL for the containers of an agent that ends
-CHECK_PERIOD = 10.0  # seconds between looks at the Services' annotations
-
-
-@dataclass(frozen=True)
-class Options:
-    """How an agent is started."""
-
-    kubeconfig: Path
-    directory: Path  # CLUSTER_DIR/nodes, shared by the agents of a cluster
-    group: NodeGroup
-    speed: float  # real seconds per second of the sandbox, infinity at --speed max
-    app_python: Path
-    postgres_bin: Path
 
 
 @dataclass
@@ -46,18 +30,31 @@ class _Pods:
     everybody: dict[tuple[str, str], Object]  # all Pods of the cluster
     workers: dict[str, PodWorker] = field(default_factory=dict)
     tasks: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)  # ended and deleted, but held in the API by a finalizer
 
     def on_pod(self, event: Event) -> None:
         """Starts a worker for a Pod that was bound here, and passes news on to the workers."""
         pod, uid = event.object, event.object["metadata"]["uid"]
         worker = self.workers.get(uid)
         if event.type == "DELETED":
+            self.removed.discard(uid)
             if worker is not None:
                 worker.forget()
         elif worker is not None:
             worker.update(pod)
-        elif pod["spec"].get("nodeName") in self.group.names:
+        elif pod["spec"].get("nodeName") in self.group.names and uid not in self.removed:
             self._start(pod, uid)
+
+    def on_object(self, kind: str) -> Callable[[Event], None]:
+        """Passes on that a `Secret` or `ConfigMap` has changed, to the Pods of its namespace."""
+
+        def changed(event: Event) -> None:
+            namespace, name = key(event.object)
+            for worker in self.workers.values():
+                if worker.pod["metadata"]["namespace"] == namespace:
+                    worker.volumes.changed(kind, name)
+
+        return changed
 
     def find(self, namespace: str, name: str) -> PodWorker | None:
         """The newest Pod of that name here."""
@@ -81,65 +78,46 @@ class _Pods:
     def _start(self, pod: Object, uid: str) -> None:
         directory = self.directory / uid
         directory.mkdir(parents=True, exist_ok=True)
-        worker = PodWorker(self.node, pod, self._pod_ip(pod), directory)
+        network = self.node.network
+        address, node_address = network.pod_address(pod), network.node_address(pod["spec"]["nodeName"])
+        worker = PodWorker(self.node, pod, address, node_address, directory)
         self.workers[uid] = worker
         self.tasks[uid] = asyncio.get_running_loop().create_task(worker.run(), name=f"pod {pod['metadata']['name']}")
         self.tasks[uid].add_done_callback(lambda task: self._ended(uid, task))
 
     def _ended(self, uid: str, task: "asyncio.Task[None]") -> None:
-        del self.workers[uid], self.tasks[uid]
+        worker = self.workers.pop(uid)
+        del self.tasks[uid]
+        if key(worker.pod) in self.everybody:
+            self.removed.add(uid)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("pod worker %s", uid, exc_info=error)
-
-    def _pod_ip(self, pod: Object) -> str:
-        """The address of before, or one of 192.168.0.0/16 that no other Pod has; nothing answers there."""
-        if pod["spec"].get("hostNetwork"):
-            return "127.0.0.1"
-        if known := (pod.get("status") or {}).get("podIP"):
-            return str(known)
-        used = {(other.get("status") or {}).get("podIP") for other in self.everybody.values()}
-        used |= {worker.pod_ip for worker in self.workers.values()}
-        number = int(hashlib.sha256(pod["metadata"]["uid"].encode()).hexdigest(), 16)
-        while (address := f"192.168.{number // 250 % 250 + 1}.{number % 250 + 2}") in used:
-            number += 1
-        return address
 
 
 async def run(options: Options, stop: asyncio.Event) -> None:
     """Runs the agent until `stop` is set."""
     pods_directory = options.directory / "pods" / options.group.names[0]
     pods_directory.mkdir(parents=True, exist_ok=True)
-    book = PortBook(options.directory / f"ports-{options.group.names[0]}.json")
     async with Client.from_kubeconfig(options.kubeconfig) as client:
-        pods, services = Informer(client, PODS), Informer(client, SERVICES)
-        proxy = ServiceProxy(client, book, options.group.names[0], services.items, pods.items)
-        images = ImageContext(client, options.app_python, options.postgres_bin, proxy.resolve, proxy.endpoints)
-        node = NodeContext(client, Faults(options.directory), book, images, proxy.sole_port, options.speed)
-        ours = _Pods(node, options.group, pods_directory, pods.items)
+        parts = Parts(options, client)
+        ours = _Pods(parts.node, options.group, pods_directory, parts.pods.items)
+        parts.pods.handler = ours.on_pod
+        parts.secrets.handler, parts.config_maps.handler = ours.on_object("Secret"), ours.on_object("ConfigMap")
         kubelet = KubeletServer(ours.find)
-        registrar = Registrar(client, options.group, await kubelet.start(book))
-        pods.handler, services.handler = ours.on_pod, proxy.on_service
+        registrar = Registrar(client, options.group, await parts.start_kubelets(kubelet))
         await registrar.register()
-        tasks = [
-            asyncio.create_task(work) for work in (services.run(), pods.run(), registrar.heartbeat(), _check(proxy))
-        ]
+        tasks = [asyncio.create_task(work) for work in (*parts.work(), registrar.heartbeat())]
         log.info("nodes %s registered", ", ".join(options.group.names))
-        await pods.synced.wait()
+        await parts.pods.synced.wait()
         ours.clean()
         await _first([asyncio.create_task(stop.wait()), *tasks])
         for task in tasks:
             task.cancel()
         await ours.shut_down()
         await asyncio.wait(tasks)
-        await proxy.close()
+        await parts.close()
         await kubelet.close()
     Reaper.close()
-
-
-async def _check(proxy: ServiceProxy) -> None:
-    while True:
-        await asyncio.sleep(CHECK_PERIOD)
-        proxy.check()
 
 
 async def _first(tasks: "list[asyncio.Task[None] | asyncio.Task[bool]]") -> None:

@@ -11,6 +11,7 @@ Reads, patches, replaces and deletes are repeated for a few seconds when the ser
 
 import asyncio
 import base64
+import datetime
 import json
 import ssl
 from collections.abc import AsyncGenerator
@@ -26,6 +27,7 @@ Object = dict[str, Any]
 RETRY_DELAYS = (0.1, 0.3, 0.6, 1.0, 2.0, 3.0)  # seconds between the attempts of a repeatable call
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
 
@@ -68,6 +70,8 @@ SERVICES = Resource("v1", "services")
 ENDPOINTS = Resource("v1", "endpoints")
 SECRETS = Resource("v1", "secrets")
 CONFIG_MAPS = Resource("v1", "configmaps")
+SERVICE_ACCOUNTS = Resource("v1", "serviceaccounts")
+ENDPOINT_SLICES = Resource("discovery.k8s.io/v1", "endpointslices")
 EVENTS = Resource("v1", "events")
 NAMESPACES = Resource("v1", "namespaces", namespaced=False)
 NODES = Resource("v1", "nodes", namespaced=False)
@@ -176,6 +180,17 @@ class Client:
             headers={"content-type": MERGE_PATCH},
         )
 
+    async def strategic_patch(
+        self, resource: Resource, name: str, body: Object, namespace: str | None = None, subresource: str | None = None
+    ) -> Object:
+        """A strategic merge patch: lists of built-in kinds merge by their keys, e.g. conditions by `type`."""
+        return await self._repeat(
+            "PATCH",
+            resource.path(namespace, name, subresource),
+            content=json.dumps(body),
+            headers={"content-type": STRATEGIC_PATCH},
+        )
+
     async def patch_status(self, resource: Resource, name: str, status: Object, namespace: str | None = None) -> Object:
         """A merge patch of the status subresource."""
         return await self.patch(resource, name, {"status": status}, namespace, "status")
@@ -210,6 +225,18 @@ class Client:
         except ApiError as error:
             if error.status not in {404, 409}:
                 raise
+
+    async def create_token(self, pod: Object, audience: str, seconds: int) -> tuple[str, float]:
+        """A token of the pod's ServiceAccount, bound to the pod, and the seconds that it lives (TokenRequest)."""
+        metadata, account = pod["metadata"], pod["spec"].get("serviceAccountName") or "default"
+        bound = {"apiVersion": "v1", "kind": "Pod", "name": metadata["name"], "uid": metadata["uid"]}
+        spec: Object = {"expirationSeconds": seconds, "boundObjectRef": bound}
+        spec |= {"audiences": [audience] if audience else []}
+        body: Object = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        answer = await self._repeat("POST", SERVICE_ACCOUNTS.path(metadata["namespace"], account, "token"), json=body)
+        expires = datetime.datetime.fromisoformat(answer["status"]["expirationTimestamp"])
+        life = (expires - datetime.datetime.now(datetime.UTC)).total_seconds()
+        return str(answer["status"]["token"]), life
 
     async def watch(
         self, resource: Resource, namespace: str | None, since: str, **selectors: str

@@ -2,24 +2,30 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.nodes import clock, container_probes, container_spec, volumes
+from sandbox.nodes import clock, container_probes, container_spec, log_times, memory, volumes
 from sandbox.nodes.api import ApiError, Object
 from sandbox.nodes.environment import ConfigError
-from sandbox.nodes.faults import Fault
+from sandbox.nodes.faults import PROBE_FAULTS, Fault
 from sandbox.nodes.images.exited import Exited
-from sandbox.nodes.images.registry import ContainerSpec, Running, StartError, find
+from sandbox.nodes.images.registry import ContainerSpec, Running, StartError, Subprocess, find
+from sandbox.nodes.images.running import execute
 from sandbox.nodes.node_context import NodeContext
-from sandbox.nodes.probes import wanted_ports
+from sandbox.nodes.probes import Kind, Surroundings, port_names, wanted_ports
 from sandbox.nodes.status import ContainerRecord, waiting
 
 log = logging.getLogger(__name__)
 CONFIG_RETRY = 0.3  # seconds between looks for a missing Secret; a kubelet takes about ten
 FAULT_EXITS = {"OOMKilled": 137, "CrashLoopBackOff": 1}  # exit codes of containers that a fault ends at once
 LOST = "the node was restarted"  # how a container is recorded that ran when the agent ended; it starts again at once
+REFERENCE = re.compile(  # distribution/reference, without its length limits
+    r"(?:[\w.-]+(?::\d+)?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
+    r"(?::\w[\w.-]*)?(?:@[a-z0-9]+:[0-9a-f]+)?"
+)
 START_ERROR = 128  # what containerd reports for a command that cannot be executed
 
 
@@ -46,6 +52,7 @@ class Container:
     record: ContainerRecord
     _running: Running | None = None
     _stopping: bool = False
+    _out_of_memory: bool = False
     _task: "asyncio.Task[None] | None" = None
     _kill: "asyncio.Task[None] | None" = None
     _back_off: clock.BackOff = field(default_factory=clock.BackOff)
@@ -113,13 +120,23 @@ class Container:
     async def _pull(self) -> None:
         """Waits until the image is there; ErrImagePull and ImagePullBackOff take turns meanwhile."""
         back_off = clock.BackOff()
-        while self._fault() == "ImagePullBackOff" or find(self.image) is None:
-            message = f'rpc error: code = NotFound desc = failed to pull and unpack image "{self.image}": not found'
-            self._set(waiting("ErrImagePull", message))
-            self.place.warn("Failed", f'Failed to pull image "{self.image}": {message}')
-            await asyncio.sleep(clock.FIRST_BACK_OFF / 2)
-            self._set(waiting("ImagePullBackOff", f'Back-off pulling image "{self.image}": ErrImagePull: {message}'))
-            await asyncio.sleep(back_off.next())
+        while True:
+            if (fault := self._fault()) == "InvalidImageName" or not REFERENCE.fullmatch(self.image):
+                message = f'Failed to apply default image tag "{self.image}": couldn\'t parse image name'
+                self._set(waiting("InvalidImageName", f"{message}: invalid reference format"))
+                self.place.warn("InspectFailed", f"{message}: invalid reference format")
+                await asyncio.sleep(back_off.next())
+            elif fault == "ImagePullBackOff" or find(self.image) is None:
+                message = f'rpc error: code = NotFound desc = failed to pull and unpack image "{self.image}": not found'
+                self._set(waiting("ErrImagePull", message))
+                self.place.warn("Failed", f'Failed to pull image "{self.image}": {message}')
+                await asyncio.sleep(clock.FIRST_BACK_OFF / 2)
+                why = f'Back-off pulling image "{self.image}"'
+                self._set(waiting("ImagePullBackOff", f"{why}: ErrImagePull: {message}"))
+                self.place.warn("BackOff", why)
+                await asyncio.sleep(back_off.next())
+            else:
+                break
         await self.node.pull(self.image)
 
     async def _configure(self) -> ContainerSpec:
@@ -161,14 +178,21 @@ class Container:
             self._ended(started_at, START_ERROR, "StartError", str(error))
             return
         self._set({"running": {"startedAt": started_at}})
-        probes = asyncio.create_task(container_probes.run(self.definition, spec.ports, self._hooks()))
+        tasks = [
+            asyncio.create_task(container_probes.run(self.definition, self._surroundings(spec), self._hooks())),
+            asyncio.create_task(log_times.follow(spec.log)),
+        ]
+        self._watch_memory()
         try:
             code = await self._running.wait()
         finally:
+            self._forget_memory()
             self._running = None
-            probes.cancel()
-            await asyncio.wait([probes])
-        self._ended(started_at, code, "OOMKilled" if fault == "OOMKilled" else "Error" if code else "Completed")
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        out_of_memory = fault == "OOMKilled" or self._out_of_memory
+        self._ended(started_at, code, "OOMKilled" if out_of_memory else "Error" if code else "Completed")
 
     async def _start(self, spec: ContainerSpec, fault: Fault | None) -> Running:
         if fault in FAULT_EXITS:
@@ -184,8 +208,28 @@ class Container:
         ended |= {"containerID": self.record.container_id} | ({"message": message} if message else {})
         self._set({"terminated": ended})
 
+    def _watch_memory(self) -> None:
+        """A process that grows beyond the container's memory limit is killed."""
+        self._out_of_memory = False
+        limit = memory.limit_of(self.definition)
+        if limit and isinstance(self._running, Subprocess):
+            self.node.memory.add(self._running.pid, limit, self._on_out_of_memory)
+
+    def _forget_memory(self) -> None:
+        if isinstance(self._running, Subprocess):
+            self.node.memory.remove(self._running.pid)
+
+    def _on_out_of_memory(self) -> None:
+        self._out_of_memory = True
+
+    def _surroundings(self, spec: ContainerSpec) -> Surroundings:
+        async def run(command: list[str]) -> tuple[int, str]:
+            return await execute(self._running, [spec.local(word) for word in command], spec)
+
+        return Surroundings(spec.pod_ip, spec.ports, port_names(self.definition), self._veto, run)
+
     def _hooks(self) -> container_probes.Hooks:
-        return container_probes.Hooks(self._on_started, self._on_ready, self._on_unhealthy, self.place.warn, self._veto)
+        return container_probes.Hooks(self._on_started, self._on_ready, self._on_unhealthy, self.place.warn)
 
     def _on_started(self) -> None:
         self.record.started = True
@@ -195,14 +239,15 @@ class Container:
         self.record.ready = ready
         self.place.changed()
 
-    def _on_unhealthy(self) -> None:
+    def _on_unhealthy(self, kind: Kind) -> None:
         """A liveness or startup probe failed for good: the container is stopped, and restarted by its policy."""
         if self._running is not None:
+            self.place.warn("Killing", f"Container {self.name} failed {kind} probe, will be restarted")
             grace = float(self.place.pod()["spec"].get("terminationGracePeriodSeconds", 30))
             self._kill = asyncio.create_task(self._running.stop(grace))
 
-    def _veto(self) -> str | None:
-        return "HTTP probe failed with statuscode: 503" if self._fault() == "Unready" else None
+    def _veto(self, kind: Kind) -> str | None:
+        return "HTTP probe failed with statuscode: 503" if self._fault() == PROBE_FAULTS[kind] else None
 
     def _fault(self) -> Fault | None:
         return self.node.faults.of(self.image)

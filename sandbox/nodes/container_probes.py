@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sandbox.nodes.api import Object
-from sandbox.nodes.probes import Kind, Probe, Verdict, Veto, port_names
+from sandbox.nodes.probes import Kind, Probe, Surroundings
 
 
 @dataclass(frozen=True)
@@ -15,58 +15,50 @@ class Hooks:
 
     started: Callable[[], None]
     ready: Callable[[bool], None]
-    kill: Callable[[], None]  # a startup or liveness probe has failed for good
+    kill: Callable[[Kind], None]  # a startup or liveness probe has failed for good
     warn: Callable[[str, str], None]  # (reason, message) of a warning Event
-    veto: Veto  # why the container is not ready whatever it answers
 
 
-async def run(definition: Object, ports: Mapping[int, int], hooks: Hooks) -> None:
-    """Probes the container until cancelled. `ports` maps containerPort to local port."""
-    if "startupProbe" in definition:
-        await _startup(_probe("startup", definition, ports), hooks)
+async def run(definition: Object, around: Surroundings, hooks: Hooks) -> None:
+    """Probes the container until cancelled."""
+    if "startupProbe" in definition and not await _startup(Probe("startup", definition["startupProbe"], around), hooks):
+        return
     hooks.started()
     ready = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(_readiness(definition, ports, hooks, ready))
+        group.create_task(_readiness(definition, around, hooks, ready))
         if "livenessProbe" in definition:
-            group.create_task(_liveness(_probe("liveness", definition, ports), hooks, ready))
+            group.create_task(_liveness(Probe("liveness", definition["livenessProbe"], around), hooks, ready))
 
 
-async def _startup(probe: Probe, hooks: Hooks) -> None:
-    async with contextlib.aclosing(probe.verdicts(asyncio.Event())) as verdicts:
-        async for verdict in verdicts:
-            if verdict.healthy:
-                return
-            _unhealthy("Startup", verdict, hooks)
-            hooks.kill()
+async def _startup(probe: Probe, hooks: Hooks) -> bool:
+    """Whether the container has started; it is killed when not."""
+    async with contextlib.aclosing(probe.verdicts(asyncio.Event(), _complaints("Startup", hooks))) as verdicts:
+        healthy = await anext(verdicts)
+    if not healthy:
+        hooks.kill("startup")
+    return healthy
 
 
-async def _readiness(definition: Object, ports: Mapping[int, int], hooks: Hooks, ready: asyncio.Event) -> None:
+async def _readiness(definition: Object, around: Surroundings, hooks: Hooks, ready: asyncio.Event) -> None:
     if "readinessProbe" not in definition:
-        hooks.ready(hooks.veto() is None)
+        hooks.ready(around.veto("readiness") is None)
         ready.set()
         return
-    probe = Probe("readiness", definition["readinessProbe"], ports, port_names(definition), hooks.veto)
-    async with contextlib.aclosing(probe.verdicts(ready)) as verdicts:
-        async for verdict in verdicts:
-            if not verdict.healthy:
-                _unhealthy("Readiness", verdict, hooks)
-            else:
+    probe = Probe("readiness", definition["readinessProbe"], around)
+    async with contextlib.aclosing(probe.verdicts(ready, _complaints("Readiness", hooks))) as verdicts:
+        async for healthy in verdicts:
+            if healthy:
                 ready.set()
-            hooks.ready(verdict.healthy)
+            hooks.ready(healthy)
 
 
 async def _liveness(probe: Probe, hooks: Hooks, ready: asyncio.Event) -> None:
-    async with contextlib.aclosing(probe.verdicts(ready)) as verdicts:
-        async for verdict in verdicts:
-            if not verdict.healthy:
-                _unhealthy("Liveness", verdict, hooks)
-                hooks.kill()
+    async with contextlib.aclosing(probe.verdicts(ready, _complaints("Liveness", hooks))) as verdicts:
+        async for healthy in verdicts:
+            if not healthy:
+                hooks.kill("liveness")
 
 
-def _probe(kind: Kind, definition: Object, ports: Mapping[int, int]) -> Probe:
-    return Probe(kind, definition[f"{kind}Probe"], ports, port_names(definition))
-
-
-def _unhealthy(kind: str, verdict: Verdict, hooks: Hooks) -> None:
-    hooks.warn("Unhealthy", f"{kind} probe failed: {verdict.failure}")
+def _complaints(kind: str, hooks: Hooks) -> Callable[[str], None]:
+    return lambda failure: hooks.warn("Unhealthy", f"{kind} probe failed: {failure}")

@@ -22,7 +22,8 @@ async def build(
     mounted: Mapping[str, Path],
 ) -> ContainerSpec:
     """The spec with everything resolved. Raises `ConfigError` when a Secret, ConfigMap or key is missing."""
-    env = await environment.resolve(definition, pod, Lookup(node.client, pod["metadata"]["namespace"]))
+    lookup = Lookup(node.client, pod["metadata"]["namespace"])
+    env = await environment.resolve(definition, pod, lookup, node.allocatable)
 
     def local(text: str) -> str:
         """A value as a process on this machine needs it: real paths, addresses instead of Service names."""
@@ -36,7 +37,7 @@ async def build(
         image=definition["image"],
         command=words("command") or None,
         args=words("args"),
-        env=_base(pod, directory) | _mapped(env, local) | _port_variables(ports),
+        env=_base(pod, directory) | node.service_env(pod) | _mapped(env, local) | _port_variables(ports),
         ports=dict(ports),
         pod_name=pod["metadata"]["name"],
         namespace=pod["metadata"]["namespace"],
@@ -44,6 +45,7 @@ async def build(
         directory=directory,
         log=log,
         mounts=dict(mounted),
+        local=local,
     )
 
 

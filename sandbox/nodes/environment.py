@@ -7,10 +7,11 @@ import base64
 import re
 from collections.abc import Mapping
 
+from sandbox.nodes import downward
 from sandbox.nodes.api import CONFIG_MAPS, SECRETS, Client, Object
+from sandbox.nodes.downward import UnsupportedFieldError
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([A-Za-z_.-][\w.-]*)\))")
-_SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
 
 class ConfigError(Exception):
@@ -57,8 +58,10 @@ class Lookup:
         return data
 
 
-async def resolve(container: Object, pod: Object, lookup: Lookup) -> dict[str, str]:
-    """The environment that the container's `envFrom` and `env` give, in that order."""
+async def resolve(
+    container: Object, pod: Object, lookup: Lookup, allocatable: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The environment that the container's `envFrom` and `env` give, in that order. `allocatable`: the node's."""
     env: dict[str, str] = {}
     for source in container.get("envFrom") or []:
         kind, reference = (
@@ -67,7 +70,12 @@ async def resolve(container: Object, pod: Object, lookup: Lookup) -> dict[str, s
         data = await lookup.whole(kind, reference) or {}
         env |= {source.get("prefix", "") + name: value.decode() for name, value in data.items()}
     for entry in container.get("env") or []:
-        value = await _value(entry, pod, lookup, env)
+        try:
+            value = _own_value(entry, container, pod, allocatable or {})
+        except UnsupportedFieldError as error:
+            raise ConfigError(str(error)) from error
+        if value is None:
+            value = await _value(entry, lookup, env)
         if value is not None:
             env[entry["name"]] = value
     return env
@@ -84,24 +92,22 @@ def expand(text: str, env: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replace, text)
 
 
-def field(pod: Object, path: str) -> str:
-    """The downward API: the value of a fieldPath such as `status.podIP` or `metadata.labels['app']`."""
-    if match := _SUBSCRIPT.fullmatch(path):
-        return str(pod["metadata"].get(match[1], {}).get(match[2], ""))
-    value: object = pod
-    for part in path.split("."):
-        if not isinstance(value, dict):
-            raise ConfigError(f"unsupported fieldPath: {path}")
-        value = value.get(part, "")
-    return str(value)
+def _own_value(entry: Object, container: Object, pod: Object, allocatable: Mapping[str, str]) -> str | None:
+    """What the pod is told about itself; None for an entry that is about something else."""
+    source = entry.get("valueFrom") or {}
+    if "fieldRef" in source:
+        return downward.field(pod, source["fieldRef"]["fieldPath"])
+    if reference := source.get("resourceFieldRef"):
+        name = reference.get("containerName") or container["name"]
+        named = [*(pod["spec"].get("initContainers") or []), *(pod["spec"].get("containers") or []), container]
+        return downward.resource(next(item for item in named if item["name"] == name), reference, allocatable)
+    return None
 
 
-async def _value(entry: Object, pod: Object, lookup: Lookup, env: dict[str, str]) -> str | None:
+async def _value(entry: Object, lookup: Lookup, env: dict[str, str]) -> str | None:
     source = entry.get("valueFrom")
     if not source:
         return expand(entry.get("value", ""), env)
-    if "fieldRef" in source:
-        return field(pod, source["fieldRef"]["fieldPath"])
     if "secretKeyRef" in source:
         found = await lookup.key("Secret", source["secretKeyRef"])
     elif "configMapKeyRef" in source:

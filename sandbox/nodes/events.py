@@ -1,4 +1,4 @@
-"""Warning Events about a Pod, as `kubectl describe pod` shows them."""
+"""Events about a Pod that something went wrong with, as `kubectl describe pod` shows them."""
 
 import asyncio
 import logging
@@ -7,6 +7,7 @@ import os
 from sandbox.nodes import clock
 from sandbox.nodes.api import EVENTS, ApiError, Client, Object
 
+NORMAL = frozenset({"Killing"})
 log = logging.getLogger(__name__)
 
 
@@ -19,7 +20,7 @@ class Recorder:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def warn(self, reason: str, message: str) -> None:
-        """Records a warning; a repeated one is not written again."""
+        """Records an event; a repeated one is not written again."""
         if (reason, message) in self._seen:
             return
         self._seen.add((reason, message))
@@ -42,7 +43,7 @@ class Recorder:
             },
             "reason": reason,
             "message": message,
-            "type": "Warning",
+            "type": "Normal" if reason in NORMAL else "Warning",
             "count": 1,
             "firstTimestamp": now,
             "lastTimestamp": now,

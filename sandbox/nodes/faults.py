@@ -1,8 +1,9 @@
-"""Faults for tests: which containers cannot be pulled, crash, run out of memory or never become ready.
+"""Faults for tests: which containers cannot be pulled, crash, run out of memory or fail their probes.
 
 `faults.json` in the agent's directory maps a regular expression on the image reference to a fault:
 {"dbosdev/conductor": "CrashLoopBackOff"}. It is read at every start of a container and at every readiness probe, so
-a fault can be taken back. An image with the tag `missing` is never there to be pulled.
+a fault can be taken back. `Unready`, `Unlive` and `Unstarted` have the readiness, liveness or startup probe fail,
+whatever the container answers. An image with the tag `missing` is never there to be pulled.
 """
 
 import json
@@ -14,9 +15,19 @@ from typing import Literal, get_args
 from sandbox.nodes.images.registry import tag
 
 log = logging.getLogger(__name__)
-Fault = Literal["ImagePullBackOff", "CreateContainerConfigError", "CrashLoopBackOff", "OOMKilled", "Unready"]
+Fault = Literal[
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CrashLoopBackOff",
+    "OOMKilled",
+    "Unready",
+    "Unlive",
+    "Unstarted",
+]
 FILE = "faults.json"
 SYNONYMS = {"ErrImagePull": "ImagePullBackOff", "Error": "CrashLoopBackOff", "NotReady": "Unready"}
+PROBE_FAULTS = {"readiness": "Unready", "liveness": "Unlive", "startup": "Unstarted"}  # by kind of probe
 
 
 class Faults:

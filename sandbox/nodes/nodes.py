@@ -4,10 +4,12 @@ import asyncio
 import hashlib
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sandbox.nodes import clock
 from sandbox.nodes.api import LEASES, NODES, ApiError, Client, Object
+from sandbox.nodes.ports import HOST
 
 log = logging.getLogger(__name__)
 HEARTBEAT = 10.0  # seconds
@@ -31,6 +33,7 @@ INSTANCE_TYPES = {
     "c6i.large": (2, 4096, 29),
     "r5.large": (2, 16384, 29),
 }
+DISK_GIB = 20  # the root volume of a managed node group, unless it asks for another
 UNKNOWN_TYPE = (2, 8192, 29)  # for a type that is not in the table: the commonest size
 
 
@@ -50,10 +53,10 @@ class NodeGroup:
 
 
 class Registrar:
-    """Registers the group's nodes and keeps them alive."""
+    """Registers the group's nodes and keeps them alive. `kubelets`: node name -> where its kubelet listens."""
 
-    def __init__(self, client: Client, group: NodeGroup, kubelet_port: int) -> None:
-        self._client, self._group, self._port = client, group, kubelet_port
+    def __init__(self, client: Client, group: NodeGroup, kubelets: Mapping[str, tuple[str, int]]) -> None:
+        self._client, self._group, self._kubelets = client, group, kubelets
         self._version = ""
         self._known: dict[str, Object] = {}  # the Node objects as last written
 
@@ -83,7 +86,8 @@ class Registrar:
 
     async def _beat(self, name: str) -> None:
         current = self._known[name]
-        status = node_status(self._group.instance_type, self._version, self._port, current.get("status") or {})
+        before = current.get("status") or {}
+        status = node_status(self._group.instance_type, self._version, self._kubelets[name], before)
         self._known[name] = await self._client.patch_status(NODES, name, status)
         lease = {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": clock.now_micro()}
         try:
@@ -116,20 +120,31 @@ def node(group: NodeGroup, name: str) -> Object:
     }
 
 
-def node_status(instance_type: str, version: str, kubelet_port: int, before: Object) -> Object:
-    """The status of a Ready node; `before` keeps its transition times."""
+def allocatable(instance_type: str) -> dict[str, str]:
+    """What pods may have of a node: all but what EKS reserves (amazon-eks-ami bootstrap.sh): 70 millicores of two, and
+    355 MiB + 11 MiB for each pod; of the disk (20 GiB, EKS's default) the kubelet keeps a tenth for eviction.
+    """
     cpu, memory, pods = INSTANCE_TYPES.get(instance_type, UNKNOWN_TYPE)
-    # What EKS reserves (amazon-eks-ami bootstrap.sh): 70 millicores of two, and 355 MiB + 11 MiB for each pod.
     free_memory = memory - 355 - 11 * pods
+    disk = str(DISK_GIB * 2**30 * 9 // 10)
+    return {"cpu": f"{cpu * 1000 - 70}m", "memory": f"{free_memory}Mi", "pods": str(pods), "ephemeral-storage": disk}
+
+
+def node_status(instance_type: str, version: str, kubelet: tuple[str, int], before: Object) -> Object:
+    """The status of a Ready node whose kubelet listens at `kubelet`; `before` keeps its transition times."""
+    cpu, memory, pods = INSTANCE_TYPES.get(instance_type, UNKNOWN_TYPE)
+    address, port = kubelet
+    sizes = {"cpu": str(cpu), "memory": f"{memory}Mi", "pods": str(pods), "ephemeral-storage": f"{DISK_GIB}Gi"}
     return {
-        "capacity": {"cpu": str(cpu), "memory": f"{memory}Mi", "pods": str(pods)},
-        "allocatable": {"cpu": f"{cpu * 1000 - 70}m", "memory": f"{free_memory}Mi", "pods": str(pods)},
+        "capacity": sizes,
+        "allocatable": allocatable(instance_type),
         "conditions": [_condition(before, *fact) for fact in _FACTS],
+        # An API server asks for logs at the Hostname first, and nothing resolves a node's name here.
         "addresses": [
-            {"type": "InternalIP", "address": "127.0.0.1"},
-            {"type": "Hostname", "address": "localhost"},
+            {"type": "InternalIP", "address": address},
+            {"type": "Hostname", "address": "localhost" if address == HOST else address},
         ],
-        "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet_port}},
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
         "nodeInfo": {
             "kubeletVersion": version,
             "kubeProxyVersion": version,

@@ -5,20 +5,22 @@ import contextlib
 import json
 import logging
 import shutil
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.nodes import clock, events, volumes
+from sandbox.nodes import clock, events
 from sandbox.nodes.api import PODS, ApiError, Object
 from sandbox.nodes.container import LOST, Container, PodPlace
-from sandbox.nodes.environment import ConfigError, Lookup
+from sandbox.nodes.endpoints import PORTS_ANNOTATION, announced
+from sandbox.nodes.network import forwards
 from sandbox.nodes.node_context import NodeContext
 from sandbox.nodes.probes import wanted_ports
-from sandbox.nodes.status import ContainerRecord, pod_status, waiting
+from sandbox.nodes.status import ContainerRecord, Stage, pod_status, status_patch, waiting
+from sandbox.nodes.volumes import PodVolumes
 
 log = logging.getLogger(__name__)
-PORTS_ANNOTATION = "sandbox.podium/ports"
-VOLUME_RETRY = 0.3  # seconds
+NETWORK_RETRY = 1.0  # seconds
 REPORT_RETRY = 1.0  # seconds
 
 
@@ -29,21 +31,24 @@ class PodWorker:
     node: NodeContext
     pod: Object
     pod_ip: str
+    node_ip: str
     directory: Path
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _removal: asyncio.Event = field(default_factory=asyncio.Event)
     _gone: bool = False  # the object is not in the API any more
     _init: list[Container] = field(default_factory=list)
     _main: list[Container] = field(default_factory=list)
-    _volumes: dict[str, Path] = field(default_factory=dict)
     _ports: dict[int, int] = field(default_factory=dict)
     _reported: Object = field(default_factory=dict)
     _reporter: "asyncio.Task[None] | None" = None
+    _stage: Stage = field(default_factory=lambda: Stage(prepared=False))
 
     def __post_init__(self) -> None:
         self._reported = self.pod.get("status") or {}
         self._events = events.Recorder(self.node.client, self.pod)
-        place = PodPlace(self.object, self.directory, self._volumes, self._ports, self._changed.set, self._events.warn)
+        folder, client, warn = self.directory / "volumes", self.node.client, self._events.warn
+        self.volumes = PodVolumes(self.object, folder, client, self.node.allocatable, warn)
+        place = PodPlace(self.object, self.directory, self.volumes.folders, self._ports, self._changed.set, warn)
         policy = self.pod["spec"].get("restartPolicy", "Always")
         init_policy = "Never" if policy == "Never" else "OnFailure"
         first = "PodInitializing" if self.pod["spec"].get("initContainers") else "ContainerCreating"
@@ -61,7 +66,10 @@ class PodWorker:
 
     def update(self, pod: Object) -> None:
         """A newer version of the object."""
-        self.pod = pod
+        before, self.pod = self.pod["metadata"], pod
+        if any(pod["metadata"].get(name) != before.get(name) for name in ("labels", "annotations", "generation")):
+            self.volumes.changed("Pod", pod["metadata"]["name"])
+            self._changed.set()
         if pod["metadata"].get("deletionTimestamp"):
             self._removal.set()
 
@@ -78,16 +86,18 @@ class PodWorker:
         """Runs the Pod until it is removed, and removes it from the API."""
         self.update(self.pod)
         self._reporter = asyncio.create_task(self._report())
-        life = asyncio.create_task(self._live())
-        life.add_done_callback(self._complain)
+        tasks = [] if self._removal.is_set() else [asyncio.create_task(self._live())]
+        for task in tasks:
+            task.add_done_callback(self._complain)
         try:
             await self._removal.wait()
             await self._stop(self._grace())
         finally:
-            await _cancelled(life)
-            await _cancelled(self._reporter)
+            for task in [*tasks, self._reporter]:
+                await _cancelled(task)
             for port in self._ports.values():
                 self.node.ports.release(port)
+            await self.node.network.release(self.uid)
         await self._remove()
 
     async def shut_down(self, grace_seconds: float) -> None:
@@ -100,10 +110,23 @@ class PodWorker:
         """Init containers one after the other, then the containers side by side."""
         if (self.pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}:
             return
-        await self._take_ports()
+        self._take_ports()
         self._changed.set()
-        await self._lay_out_volumes()
+        await self._announce_ports()
+        await self._expose()
+        await self.volumes.set_up()
+        self._stage = Stage()
+        fresh = asyncio.create_task(self.volumes.keep_fresh())
+        try:
+            await self._run_containers()
+        finally:
+            await _cancelled(fresh)
+
+    async def _run_containers(self) -> None:
         for container in self._init:
+            if container.definition.get("restartPolicy") == "Always":
+                self._events.warn("Failed", f"the sandbox's nodes do not run sidecar containers: {container.name}")
+                return
             await container.run()
             if not container.record.terminated or container.record.terminated["exitCode"]:
                 return
@@ -120,32 +143,32 @@ class PodWorker:
         if not life.cancelled() and (error := life.exception()) is not None:
             log.error("pod %s", self.pod["metadata"]["name"], exc_info=error)
 
-    async def _take_ports(self) -> None:
-        """A local port for each container port, those of before when they are free, announced in an annotation."""
-        annotations = self.pod["metadata"].get("annotations") or {}
-        before = json.loads(annotations.get(PORTS_ANNOTATION, "{}"))
+    def _take_ports(self) -> None:
+        """A local port for each container port, those of before when they are free."""
+        before = announced(self.pod)
         for container in [*self._init, *self._main]:
             for port in wanted_ports(container.definition):
                 if port not in self._ports:
                     self._ports[port] = self.node.ports.reserve(before.get(str(port)))
-        taken = {str(port): local for port, local in self._ports.items()}
-        if taken != before:
-            body = {"metadata": {"uid": self.uid, "annotations": {PORTS_ANNOTATION: json.dumps(taken)}}}
-            await self._patch(body, None)
 
-    async def _lay_out_volumes(self) -> None:
-        metadata = self.pod["metadata"]
+    async def _announce_ports(self) -> None:
+        """Without a pod network, says in an annotation where the ports are."""
+        taken = {str(port): local for port, local in self._ports.items()}
+        if self.node.announces_ports and taken != announced(self.pod):
+            body = {"metadata": {"uid": self.uid, "annotations": {PORTS_ANNOTATION: json.dumps(taken)}}}
+            await self._patch(lambda name, namespace: self.node.client.patch(PODS, name, body, namespace))
+
+    async def _expose(self) -> None:
+        """In a pod network, has the pod's address answer at the container ports."""
+        wanted = forwards(self.pod, self.pod_ip, self.node_ip, self._ports)
         while True:
             try:
-                lookup = Lookup(self.node.client, metadata["namespace"])
-                self._volumes.update(await volumes.lay_out(self.object(), self.directory / "volumes", lookup))
-            except ConfigError as error:
-                self._events.warn("FailedMount", f"MountVolume.SetUp failed: {error}")
-            except ApiError as error:
-                log.info("volumes of %s: %s", metadata["name"], error)
+                await self.node.network.expose(self.uid, wanted)
+            except OSError as error:
+                self._events.warn("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+                await asyncio.sleep(NETWORK_RETRY)
             else:
                 return
-            await asyncio.sleep(VOLUME_RETRY)
 
     async def _report(self) -> None:
         """Patches the status whenever it has changed; changes that come together are one patch."""
@@ -156,18 +179,20 @@ class PodWorker:
 
     async def _write_status(self) -> None:
         records = [[container.record for container in group] for group in (self._init, self._main)]
-        status = pod_status(self.pod, self._addresses(), records[0], records[1], self._reported)
+        status = pod_status(self.pod, self._addresses(), records[0], records[1], self._reported, self._stage)
         if status == {name: self._reported.get(name) for name in status}:
             return
-        await self._patch({"metadata": {"uid": self.uid}, "status": status}, "status")
+        body = {"metadata": {"uid": self.uid}, "status": status_patch(status, self._reported)}
+        client = self.node.client
+        await self._patch(lambda name, namespace: client.strategic_patch(PODS, name, body, namespace, "status"))
         self._reported = self._reported | status
 
-    async def _patch(self, body: Object, subresource: str | None) -> None:
+    async def _patch(self, patch: Callable[[str, str], Awaitable[Object]]) -> None:
         """Patches the object if it is still there, however long the API server is away."""
         metadata = self.pod["metadata"]
         while True:
             try:
-                await self.node.client.patch(PODS, metadata["name"], body, metadata["namespace"], subresource)
+                await patch(metadata["name"], metadata["namespace"])
             except ApiError as error:
                 if error.status in {404, 409}:  # gone, or another Pod of the same name
                     return
@@ -180,6 +205,7 @@ class PodWorker:
         """What a kubelet does last: the final status, then the object, then its files."""
         metadata = self.pod["metadata"]
         if not self._gone:
+            self._stage = Stage(stopped=True)
             await self._write_status()
             with contextlib.suppress(ApiError):  # the API server is away: the Pod is found again at the next start
                 await self.node.client.delete(PODS, metadata["name"], metadata["namespace"], 0, self.uid)
@@ -193,8 +219,8 @@ class PodWorker:
         return float(self.pod["spec"].get("terminationGracePeriodSeconds", 30) if asked is None else asked)
 
     def _addresses(self) -> Object:
-        host = "127.0.0.1"
-        return {"podIP": self.pod_ip, "podIPs": [{"ip": self.pod_ip}], "hostIP": host, "hostIPs": [{"ip": host}]}
+        pod, host = self.pod_ip, self.node_ip
+        return {"podIP": pod, "podIPs": [{"ip": pod}], "hostIP": host, "hostIPs": [{"ip": host}]}
 
     def _containers(self, entries: str, statuses: str, place: PodPlace, policy: str, first: str) -> list[Container]:
         known = {status["name"]: status for status in self._reported.get(statuses) or []}

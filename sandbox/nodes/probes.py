@@ -3,21 +3,27 @@
 They really run, on a faster clock: a delay of 30 s in a manifest would make every sandbox install wait for it.
 Readiness is asked every 0.2 s until it first succeeds, then at most every second. Liveness is the other way round: a
 laptop under load starts a container more slowly than a node does, so liveness waits for the first readiness, or for
-the manifest's real delay, and leaves up to `LIVENESS_PERIOD` between attempts. The thresholds are the manifest's.
+the manifest's real delay, and leaves up to `LIVENESS_PERIOD` between attempts; a startup probe's failures count once a
+second. The thresholds are the manifest's.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+import json
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from sandbox.nodes import http
 from sandbox.nodes.api import Object
+from sandbox.nodes.images.running import StartError
 
 Kind = Literal["startup", "readiness", "liveness"]
-Veto = Callable[[], str | None]  # why an attempt fails without being made: a fault of the sandbox
+Veto = Callable[[Kind], str | None]  # why an attempt fails without being made: a fault of the sandbox
+Execute = Callable[[list[str]], Awaitable[tuple[int, str]]]  # runs a command in the container: exit code and output
 HOST = "127.0.0.1"
 SHORTEST_TIMEOUT = 5.0  # seconds; a probe's one second is short for a laptop that compiles something
+LONGEST_OUTPUT = 10 * 1024  # bytes of a command's output that a message shows; the kubelet's limit
 FIRST_DELAY = 0.2  # seconds, the longest initial delay
 EAGER_PERIOD = 0.2  # seconds between attempts before the first success
 LONGEST_PERIOD = 1.0  # seconds between attempts after it
@@ -26,11 +32,14 @@ LIVENESS_DELAY = 5.0  # seconds before the first one, at least, for a container 
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a probe found once a threshold was reached; `failure` is the last failure's text."""
+class Surroundings:
+    """What a probe needs of its container."""
 
-    healthy: bool
-    failure: str
+    pod_ip: str  # for messages only
+    ports: Mapping[int, int]  # containerPort -> local port
+    names: Mapping[str, int]  # a port's name -> containerPort
+    veto: Veto
+    execute: Execute
 
 
 @dataclass
@@ -43,6 +52,11 @@ class Threshold:
     _last: bool | None = None
     _row: int = 0  # equal results in a row
 
+    @property
+    def unhealthy(self) -> bool:
+        """Whether the last verdict was a bad one."""
+        return self._healthy is False
+
     def feed(self, ok: bool) -> bool | None:
         """The new verdict when this result brings one about, else None."""
         self._row = self._row + 1 if ok is self._last else 1
@@ -54,43 +68,56 @@ class Threshold:
 
 
 class Probe:
-    """One probe of one container. `ports` maps containerPort to local port, `names` a port's name to containerPort."""
+    """One probe of one container."""
 
-    def __init__(
-        self,
-        kind: Kind,
-        definition: Object,
-        ports: Mapping[int, int],
-        names: Mapping[str, int],
-        veto: Veto | None = None,
-    ) -> None:
-        self._kind, self._definition, self._ports, self._names, self._veto = kind, definition, ports, names, veto
+    def __init__(self, kind: Kind, definition: Object, around: Surroundings) -> None:
+        self._kind, self._definition, self._around = kind, definition, around
         self._period = float(definition.get("periodSeconds", 10))
         success = int(definition.get("successThreshold", 1))
+        self._next_count = time.monotonic() + FIRST_DELAY  # seconds
         self._threshold = Threshold(success, int(definition.get("failureThreshold", 3)))
 
-    async def verdicts(self, ready: asyncio.Event) -> AsyncGenerator[Verdict, None]:
-        """Asks for ever, and gives each change of verdict. `ready`: the container has been ready (liveness waits)."""
+    async def verdicts(self, ready: asyncio.Event, complain: Callable[[str], None]) -> AsyncGenerator[bool, None]:
+        """Asks for ever, and gives each change of verdict: healthy or not.
+
+        `ready`: the container has been ready (liveness waits for it). `complain` hears of each failed attempt from the
+        one on that made the verdict.
+        """
         await self._initial_delay(ready)
         succeeded = False
         while True:
             failure = await self.attempt()
             succeeded = succeeded or failure is None
-            if (healthy := self._threshold.feed(failure is None)) is not None:
-                yield Verdict(healthy, failure or "")
+            verdict = self._threshold.feed(failure is None) if failure is None or self._counts() else None
+            if failure is not None and self._threshold.unhealthy:
+                complain(failure)
+            if verdict is not None:
+                yield verdict
             await asyncio.sleep(self._pause(succeeded))
+
+    def _counts(self) -> bool:
+        """Whether a failure counts: those of a startup probe do once in `LONGEST_PERIOD`, however often it is asked."""
+        now = time.monotonic()
+        if self._kind == "startup" and now < self._next_count:
+            return False
+        self._next_count = now + min(self._period, LONGEST_PERIOD)
+        return True
 
     async def attempt(self) -> str | None:
         """One attempt: None when it succeeded, else the kubelet's words for what went wrong."""
-        if self._veto is not None and (reason := self._veto()):
+        if reason := self._around.veto(self._kind):
             return reason
         timeout = max(float(self._definition.get("timeoutSeconds", 1)), SHORTEST_TIMEOUT)
         try:
             async with asyncio.timeout(timeout):
                 return await self._ask()
         except TimeoutError:
-            return "context deadline exceeded"
-        except (OSError, ValueError) as error:
+            if "exec" in self._definition:
+                return f"command timed out: {words(self._definition['exec'])} timed out after {timeout:g}s"
+            return "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        except OSError as error:
+            return self._unreachable(error)
+        except (ValueError, StartError) as error:
             return str(error)
 
     async def _ask(self) -> str | None:
@@ -103,13 +130,24 @@ class Probe:
             _, writer = await asyncio.open_connection(HOST, self._port(action))
             await http.close(writer)
             return None
-        return "the sandbox's nodes do not exec into containers"
+        code, output = await self._around.execute(self._definition["exec"]["command"])
+        return None if code == 0 else output[:LONGEST_OUTPUT].strip() or f"command exited with {code}"
 
     def _port(self, action: Object) -> int:
-        number = container_port(action["port"], self._names)
-        if number is None or number not in self._ports:
+        number = container_port(action["port"], self._around.names)
+        if number is None or number not in self._around.ports:
             raise ConnectionRefusedError(f"connection refused: no such port {action['port']}")
-        return self._ports[number]
+        return self._around.ports[number]
+
+    def _unreachable(self, error: OSError) -> str:
+        """A failed connection in the kubelet's words, with the address that it has in the cluster."""
+        action = self._definition.get("httpGet") or self._definition.get("tcpSocket") or self._definition["grpc"]
+        target = f"{self._around.pod_ip}:{container_port(action['port'], self._around.names)}"
+        reason = "connection refused" if isinstance(error, ConnectionRefusedError) else error.strerror or str(error)
+        dial = f"dial tcp {target}: connect: {reason}"
+        if "httpGet" not in self._definition:
+            return dial
+        return f'Get "{action.get("scheme", "HTTP").lower()}://{target}{action.get("path") or "/"}": {dial}'
 
     async def _initial_delay(self, ready: asyncio.Event) -> None:
         delay = float(self._definition.get("initialDelaySeconds", 0))
@@ -125,6 +163,11 @@ class Probe:
         if self._kind == "liveness":
             return min(self._period, LIVENESS_PERIOD)
         return min(self._period, LONGEST_PERIOD) if succeeded else EAGER_PERIOD
+
+
+def words(action: Object) -> str:
+    """A command as the kubelet quotes it in messages."""
+    return json.dumps(" ".join(action["command"]))
 
 
 def container_port(port: int | str, names: Mapping[str, int]) -> int | None:

@@ -1,5 +1,6 @@
 """kube-proxy and cluster DNS: every TCP port of every Service listens on this machine and leads to a ready Pod.
 
+In a pod network it answers at its ClusterIP too (`cluster_ips.py`), and only those of type LoadBalancer are announced.
 The port is written to the Service's annotation `sandbox.podium/ports`, {"80": 41235}. When a cluster has several node
 groups, and so several agents, one of them owns the annotation (`sandbox.podium/ports-owner`, the name of its first
 node); another one takes it over when nothing answers there any more.
@@ -8,27 +9,33 @@ node); another one takes it over when nothing answers there any more.
 import asyncio
 import json
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from sandbox.nodes import dns, http
 from sandbox.nodes.api import SERVICES, ApiError, Client, Event, Object
+from sandbox.nodes.endpoints import PORTS_ANNOTATION, Backends, Items, announced, tcp_ports
 from sandbox.nodes.forward import Listener
 from sandbox.nodes.ports import HOST, PortBook
-from sandbox.nodes.probes import port_names
 
 log = logging.getLogger(__name__)
-PORTS_ANNOTATION = "sandbox.podium/ports"
 OWNER_ANNOTATION = "sandbox.podium/ports-owner"
-Items = Mapping[tuple[str, str], Object]
 
 
 class ServiceProxy:
-    """`services` and `pods` are the informers' live copies of the cluster."""
+    """`services` is the informer's live copy of the cluster's; `announces` says which get the annotation."""
 
-    def __init__(self, client: Client, book: PortBook, owner: str, services: Items, pods: Items) -> None:
+    def __init__(
+        self,
+        client: Client,
+        book: PortBook,
+        owner: str,
+        services: Items,
+        backends: Backends,
+        announces: Callable[[Object], bool],
+    ) -> None:
         self._client, self._book, self._owner = client, book, owner
-        self._services, self._pods = services, pods
+        self._services, self._backends, self._announces = services, backends, announces
         self._listeners: dict[tuple[str, str, int], Listener] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -40,27 +47,15 @@ class ServiceProxy:
 
     def sole_port(self, namespace: str, service: str) -> int | None:
         """The port of a Service that has only one."""
-        ports = _tcp_ports(self._services.get((namespace, service), {}))
+        ports = tcp_ports(self._services.get((namespace, service), {}))
         return ports[0]["port"] if len(ports) == 1 else None
-
-    def endpoints(self, namespace: str, service: str, port: int | str) -> list[tuple[str, int]]:
-        """The ready backends of one Service port, given by number or name."""
-        found = self._services.get((namespace, service))
-        if found is None:
-            return []
-        wanted = next((item for item in _tcp_ports(found) if port in {item["port"], item.get("name")}), None)
-        selector = found["spec"].get("selector")
-        if wanted is None or not selector:
-            return []
-        locals_ = (_local_port(pod, wanted) for pod in self._pods.values() if _backs(pod, namespace, selector))
-        return [(HOST, local) for local in locals_ if local]
 
     def on_service(self, event: Event) -> None:
         """Listens for a new Service, and sees to its annotation."""
         if event.type == "DELETED":
             return
         metadata = event.object["metadata"]
-        for port in _tcp_ports(event.object):
+        for port in tcp_ports(event.object):
             self._listener(metadata["namespace"], metadata["name"], port["port"])
         self._spawn(self._announce(event.object))
 
@@ -79,17 +74,19 @@ class ServiceProxy:
     def _listener(self, namespace: str, service: str, port: int) -> Listener:
         name = (namespace, service, port)
         if name not in self._listeners:
-            announced = _announced(self._services.get((namespace, service), {})).get(str(port))
-            listener = Listener(self._book.listen(f"{namespace}/{service}:{port}", announced))
+            before = announced(self._services.get((namespace, service), {})).get(str(port))
+            listener = Listener(self._book.listen(f"{namespace}/{service}:{port}", before))
             self._listeners[name] = listener
-            self._spawn(listener.serve(lambda: self.endpoints(namespace, service, port)))
+            self._spawn(listener.serve(lambda: self._backends(namespace, service, port)))
         return self._listeners[name]
 
     async def _announce(self, service: Object) -> None:
+        if not self._announces(service):
+            return
         metadata = service["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
-        ours = {str(p["port"]): self._listener(namespace, name, p["port"]).port for p in _tcp_ports(service)}
-        owner, theirs = (metadata.get("annotations") or {}).get(OWNER_ANNOTATION), _announced(service)
+        ours = {str(p["port"]): self._listener(namespace, name, p["port"]).port for p in tcp_ports(service)}
+        owner, theirs = (metadata.get("annotations") or {}).get(OWNER_ANNOTATION), announced(service)
         if not ours or (owner == self._owner and theirs == ours):
             return
         foreign = owner not in {None, self._owner} and theirs.keys() == ours.keys() and theirs != ours
@@ -105,39 +102,6 @@ class ServiceProxy:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _tcp_ports(service: Object) -> list[Object]:
-    spec = service.get("spec") or {}
-    return [port for port in spec.get("ports") or [] if port.get("protocol", "TCP") == "TCP"]
-
-
-def _backs(pod: Object, namespace: str, selector: Mapping[str, str]) -> bool:
-    """Whether a Pod is a ready endpoint of a Service with that selector."""
-    metadata = pod["metadata"]
-    if metadata["namespace"] != namespace or metadata.get("deletionTimestamp"):
-        return False
-    labels = metadata.get("labels") or {}
-    if any(labels.get(name) != value for name, value in selector.items()):
-        return False
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
-
-
-def _local_port(pod: Object, service_port: Object) -> int | None:
-    """Where a Pod answers for a Service port, by the annotation its node wrote."""
-    target = service_port.get("targetPort", service_port["port"])
-    if isinstance(target, str):
-        names = {name: number for c in pod["spec"]["containers"] for name, number in port_names(c).items()}
-        target = names.get(target)
-    return _announced(pod).get(str(target))
-
-
-def _announced(item: Object) -> dict[str, int]:
-    """The ports annotation of a Service or a Pod."""
-    annotations = (item.get("metadata") or {}).get("annotations") or {}
-    ports: dict[str, int] = json.loads(annotations.get(PORTS_ANNOTATION, "{}"))
-    return ports
 
 
 async def _answers(ports: Mapping[str, int]) -> bool:

@@ -47,8 +47,15 @@ def waiting(reason: str, message: str = "") -> Object:
     return {"waiting": {"reason": reason} | ({"message": message} if message else {})}
 
 
-def phase(policy: str, init: list[ContainerRecord], main: list[ContainerRecord]) -> str:
-    """The Pod's phase (kubernetes/pkg/kubelet/kubelet_pods.go, getPhase)."""
+def phase(policy: str, init: list[ContainerRecord], main: list[ContainerRecord], *, stopped: bool = False) -> str:
+    """The Pod's phase (kubernetes/pkg/kubelet/kubelet_pods.go, getPhase). `stopped`: it was deleted, and has ended."""
+    if stopped and (ended := [record.terminated for record in main if record.terminated]) and len(ended) == len(main):
+        return "Failed" if any(each["exitCode"] for each in ended) else "Succeeded"
+    return _lasting_phase(policy, init, main)
+
+
+def _lasting_phase(policy: str, init: list[ContainerRecord], main: list[ContainerRecord]) -> str:
+    """The phase of a Pod that nobody has deleted."""
     if any(record.terminated and record.terminated["exitCode"] for record in init) and policy == "Never":
         return "Failed"
     if not all(record.terminated and record.terminated["exitCode"] == 0 for record in init):
@@ -63,25 +70,54 @@ def phase(policy: str, init: list[ContainerRecord], main: list[ContainerRecord])
     return "Failed" if policy == "Never" else "Running"
 
 
+@dataclass(frozen=True)
+class Stage:
+    """How far the Pod as a whole is: whether its containers may start (volumes, ports), whether it was stopped."""
+
+    prepared: bool = True
+    stopped: bool = False
+
+
 def pod_status(
-    pod: Object, addresses: Object, init: list[ContainerRecord], main: list[ContainerRecord], before: Object
+    pod: Object,
+    addresses: Object,
+    init: list[ContainerRecord],
+    main: list[ContainerRecord],
+    before: Object,
+    stage: Stage | None = None,
 ) -> Object:
-    """The status to patch: `addresses` (podIP, hostIP…) and what the records say; `before` was reported last."""
-    now_phase = phase(pod["spec"].get("restartPolicy", "Always"), init, main)
+    """The status as it is: `addresses` (podIP, hostIP…) and what the records say; `before` was reported last."""
+    stage = stage or Stage()
+    now_phase = phase(pod["spec"].get("restartPolicy", "Always"), init, main, stopped=stage.stopped)
     status: Object = {
         "phase": now_phase,
         "startTime": before.get("startTime") or clock.now(),
-        "conditions": _conditions(now_phase, init, main, before.get("conditions") or []),
+        "conditions": _conditions(now_phase, init, main, before.get("conditions") or [], stage),
         "containerStatuses": [record.report() for record in main],
         **addresses,
     }
     if init:
         status["initContainerStatuses"] = [record.report() for record in init]
+    generation = (pod.get("metadata") or {}).get("generation")
+    if generation:  # since 1.33 a Pod has one, and its status says which of them it is about
+        own = [condition for condition in status["conditions"] if condition["type"] in OWN_CONDITIONS]
+        for condition in own:
+            condition["observedGeneration"] = generation
+        status["observedGeneration"] = generation
     return status
 
 
+def status_patch(status: Object, before: Object) -> Object:
+    """A strategic merge patch that makes `status` of what is in the API: other writers' conditions stay as they are."""
+    own = [condition for condition in status["conditions"] if condition["type"] in OWN_CONDITIONS]
+    patch = status | {"conditions": [{"reason": None, "message": None} | condition for condition in own]}
+    if before.get("podIPs") and before["podIPs"] != status["podIPs"]:
+        patch["podIPs"] = [{"$patch": "replace"}, *status["podIPs"]]
+    return patch
+
+
 def _conditions(
-    now_phase: str, init: list[ContainerRecord], main: list[ContainerRecord], before: list[Object]
+    now_phase: str, init: list[ContainerRecord], main: list[ContainerRecord], before: list[Object], stage: Stage
 ) -> list[Object]:
     """The kubelet's own conditions, and after them everybody else's (PodScheduled is the scheduler's)."""
     done = now_phase in {"Succeeded", "Failed"}
@@ -97,7 +133,7 @@ def _conditions(
     incomplete = [record.name for record in init if not (record.terminated and record.terminated["exitCode"] == 0)]
     not_initialized = ("ContainersNotInitialized", f"containers with incomplete status: [{' '.join(incomplete)}]")
     facts: dict[str, tuple[str, str] | None] = {
-        "PodReadyToStartContainers": ("PodCompleted", "") if done else None,
+        "PodReadyToStartContainers": None if stage.prepared and not done else ("", ""),
         "Initialized": None if initialized else not_initialized,
         "ContainersReady": why,
         "Ready": why,
@@ -109,7 +145,7 @@ def _conditions(
 def _condition(kind: str, reason: tuple[str, str] | None, before: list[Object]) -> Object:
     condition: dict[str, Any] = {"type": kind, "status": "False" if reason else "True"}
     if reason:
-        condition |= {"reason": reason[0]} | ({"message": reason[1]} if reason[1] else {})
+        condition |= {name: text for name, text in zip(("reason", "message"), reason, strict=True) if text}
     old = next((item for item in before if item["type"] == kind), {})
     same = old.get("status") == condition["status"]
     return condition | {"lastTransitionTime": old["lastTransitionTime"] if same else clock.now()}

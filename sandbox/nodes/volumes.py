@@ -1,33 +1,87 @@
 """Volumes as directories, and mount paths as the paths of those directories.
 
-There is no mount namespace without root, so `/sql/setup.sql` in a command, an argument or an environment value becomes
-the file's real path. Paths *inside* mounted files are left as they are.
-Other kinds than Secret, ConfigMap and projected (emptyDir, hostPath, claims, CSI) are an empty directory of the Pod.
+Most images need no mount namespace: `/sql/setup.sql` in a command, an argument or an environment value becomes
+the file's real path. Paths *inside* mounted files are left as they are; an image that insists on fixed paths is started
+by `mounts.py`. Other kinds than Secret, ConfigMap, downwardAPI and projected (emptyDir, hostPath, claims, CSI) are an
+empty directory of the Pod.
 """
 
+import asyncio
+import contextlib
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.nodes.api import Object
-from sandbox.nodes.environment import Lookup, field
+from sandbox.nodes import volume_files, volume_sources
+from sandbox.nodes.api import ApiError, Client, Object
+from sandbox.nodes.environment import ConfigError, Lookup
+from sandbox.nodes.volume_sources import Sources, Tokens
+
+RETRY = 0.3  # seconds between attempts to lay out; a kubelet's back-off starts at 0.5
+REFRESH_RETRY = 2.0  # seconds after a refresh that failed
+LONGEST_WAIT = 3600.0  # seconds between two looks, even if nothing says that anything has changed
 
 
-async def lay_out(pod: Object, directory: Path, lookup: Lookup) -> dict[str, Path]:
-    """Writes the Pod's volumes below `directory`; volume name -> its directory.
+@dataclass
+class PodVolumes:
+    """The volumes of one pod. `folders` is filled by `set_up`: volume name -> directory."""
 
-    Raises `ConfigError` when a Secret or ConfigMap is missing and not optional.
-    """
-    volumes: dict[str, Path] = {}
-    for volume in pod["spec"].get("volumes") or []:
-        folder = directory / volume["name"]
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, content in (await _files(volume, pod, lookup)).items():
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-        volumes[volume["name"]] = folder
-    return volumes
+    pod: Callable[[], Object]  # the newest Pod object
+    directory: Path
+    client: Client
+    allocatable: Mapping[str, str]
+    warn: Callable[[str, str], None]  # (reason, message) of a warning Event
+    folders: dict[str, Path] = field(default_factory=dict)
+    _stale: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._tokens = Tokens(self.client)
+        self._shown = volume_sources.references(self.pod()["spec"].get("volumes") or [])
+
+    def changed(self, kind: str, name: str) -> None:
+        """A `Secret`, a `ConfigMap` or the `Pod` itself has changed."""
+        if kind == "Pod" or (kind, name) in self._shown:
+            self._stale.set()
+
+    async def set_up(self) -> None:
+        """Writes all volumes, as soon as everything that they show is there."""
+        await self._until_written(RETRY)
+
+    async def keep_fresh(self) -> None:
+        """Writes them again whenever something has changed or a token is to be renewed, until cancelled."""
+        while True:
+            wait = max(0.0, min(self._tokens.next_renewal - time.monotonic(), LONGEST_WAIT))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stale.wait(), wait)
+            self._stale.clear()
+            await self._until_written(REFRESH_RETRY)
+
+    async def _until_written(self, pause: float) -> None:
+        """Tries every `pause` seconds; what could not be read stays as it was."""
+        while True:
+            try:
+                await self._write()
+            except ConfigError as error:
+                self.warn("FailedMount", f"MountVolume.SetUp failed: {error}")
+            except ApiError as error:
+                self.warn("FailedMount", f"MountVolume.SetUp failed: {error.message or error}")
+            else:
+                return
+            await asyncio.sleep(pause)
+
+    async def _write(self) -> None:
+        pod = self.pod()
+        sources = Sources(pod, Lookup(self.client, pod["metadata"]["namespace"]), self._tokens, self.allocatable)
+        for volume in pod["spec"].get("volumes") or []:
+            folder = self.directory / volume["name"]
+            if any(kind in volume for kind in volume_sources.KINDS):
+                files = await sources.files(volume)
+                await asyncio.to_thread(volume_files.write, folder, files)
+            else:
+                folder.mkdir(parents=True, exist_ok=True)
+            self.folders[volume["name"]] = folder
 
 
 def mounts(container: Object, volumes: Mapping[str, Path]) -> dict[str, Path]:
@@ -46,32 +100,3 @@ def substitute(text: str, mounted: Mapping[str, Path]) -> str:
     longest_first = sorted(mounted, key=len, reverse=True)
     pattern = rf"(?<![\w./-])({'|'.join(map(re.escape, longest_first))})(?![\w.-])"
     return re.sub(pattern, lambda match: str(mounted[match[1]]), text)
-
-
-async def _files(volume: Object, pod: Object, lookup: Lookup) -> dict[str, bytes]:
-    if "projected" in volume:
-        files: dict[str, bytes] = {}
-        for source in volume["projected"].get("sources") or []:
-            files |= await _source(source, pod, lookup)
-        return files
-    return await _source(volume, pod, lookup)
-
-
-async def _source(source: Object, pod: Object, lookup: Lookup) -> dict[str, bytes]:
-    if "secret" in source:
-        return _select(await lookup.whole("Secret", source["secret"]), source["secret"].get("items"))
-    if "configMap" in source:
-        return _select(await lookup.whole("ConfigMap", source["configMap"]), source["configMap"].get("items"))
-    if "downwardAPI" in source:
-        items = source["downwardAPI"].get("items") or []
-        return {
-            item["path"]: field(pod, item["fieldRef"]["fieldPath"]).encode() for item in items if "fieldRef" in item
-        }
-    return {}
-
-
-def _select(data: Mapping[str, bytes] | None, items: list[Object] | None) -> dict[str, bytes]:
-    """All keys as files, or only those that `items` name, at their paths."""
-    if not items:
-        return dict(data or {})
-    return {item["path"]: data[item["key"]] for item in items if data and item["key"] in data}

@@ -63,13 +63,13 @@ class Program:
 
 
 class Sandbox:
-    """`python -m sandbox` with a home of its own."""
+    """`python -m sandbox` with a home of its own; `env` on top of ours, e.g. SANDBOX_KUBERNETES="real"."""
 
-    def __init__(self, home: Path, speed: str = "max") -> None:
+    def __init__(self, home: Path, speed: str = "max", **env: str) -> None:
         self.home = home
         home.mkdir(parents=True, exist_ok=True)
         arguments = ["sandbox", "--home", str(home), "--speed", speed]
-        self._program = Program(arguments, home / "sandbox.out", {})
+        self._program = Program(arguments, home / "sandbox.out", env)
         ready = f"sandbox ready: {home}/sandbox.env"
         until(lambda: self._program.alive() and ready in (home / "sandbox.out").read_text(), "the sandbox is up", 60)
         self.env = read_env(home / "sandbox.env")
@@ -94,6 +94,8 @@ class Sandbox:
 class Service:
     """`podium serve` on a sandbox's environment."""
 
+    role = "serve"
+
     def __init__(self, sandbox: Sandbox, **env: str) -> None:
         self._sandbox, self._env = sandbox, env
         self.url = sandbox.env["PODIUM_URL"]
@@ -104,7 +106,7 @@ class Service:
 
     def start(self) -> None:
         env = {**self._sandbox.env, **self._env}
-        self._program = Program(["service.cli.main", "serve"], self.log, env)
+        self._program = Program(["service.cli.main", self.role], self.log, env)
         until(self.ready, "the service is ready", 60)
 
     def ready(self) -> bool:

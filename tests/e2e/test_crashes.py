@@ -6,7 +6,6 @@ The order of the tests matters only for speed: they share one sandbox, installed
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,11 +31,11 @@ RECORDED = sa.text(
 
 
 class Installed:
-    """A sandbox with the guide's example installed through twenty kills, and what was seen on the way."""
+    """A sandbox with the guide's example installed through some kills, and what was seen on the way."""
 
-    def __init__(self, home: Path) -> None:
-        self.sandbox = Sandbox(home)
-        self.service = Service(self.sandbox, PODIUM_LOG_LEVEL="DEBUG")
+    def __init__(self, sandbox: Sandbox, kills: int = KILLS, **env: str) -> None:
+        self.sandbox, self._wanted_kills = sandbox, kills
+        self.service = Service(self.sandbox, PODIUM_LOG_LEVEL="DEBUG", **env)
         self.engine = sa.create_engine(
             self.sandbox.env["PODIUM_DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://")
         )
@@ -44,13 +43,14 @@ class Installed:
         self.rerun: list[tuple[Any, ...]] = []
         self.cloud = Cloud(self.sandbox.env)
 
-    def run(self) -> None:
-        spec = guide()
+    def run(self, seconds: float = 240, **changes: Any) -> None:
+        """Installs the guide's example with top-level fields replaced, in so many seconds after the last kill."""
+        spec = guide(**changes)
         spec["conductor"] = {**spec.get("conductor", {}), "license_key": LICENCE}
         self.service.create(spec).raise_for_status()
-        for kill in range(1, KILLS + 1):
-            self._kill_after(kill * CHECKPOINTS // (KILLS + 1))
-        self.service.reach("READY", seconds=240)
+        for kill in range(1, self._wanted_kills + 1):
+            self._kill_after(kill * CHECKPOINTS // (self._wanted_kills + 1))
+        self.service.reach("READY", seconds=seconds)
         self.cluster = Cluster(self.sandbox.env)
 
     def _steps(self) -> int:
@@ -89,7 +89,7 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
-    installed = Installed(tmp_path_factory.mktemp("crashes"))
+    installed = Installed(Sandbox(tmp_path_factory.mktemp("crashes")))
     try:
         installed.run()
         yield installed

@@ -27,9 +27,14 @@ def service(sandbox: Sandbox) -> Iterator[Service]:
     service.stop()
 
 
+@pytest.fixture(scope="module")
+def spec() -> dict[str, Any]:
+    return guide()
+
+
 def failed(service: Service, phase: str) -> dict[str, Any]:
     """Waits for FAILED and returns the phase's error."""
-    service.reach("FAILED", seconds=120)
+    service.reach("FAILED", seconds=180)
     found = service.phases()[phase]
     assert found["state"] == "failed"
     error: dict[str, Any] = found["error"]
@@ -46,9 +51,11 @@ def retry(service: Service) -> None:
     assert answer.status_code == 202, answer.text
 
 
-def test_three_phases_fail_and_each_retry_runs_only_the_failed_step_again(sandbox: Sandbox, service: Service) -> None:
+def test_three_phases_fail_and_each_retry_runs_only_the_failed_step_again(
+    sandbox: Sandbox, service: Service, spec: dict[str, Any]
+) -> None:
     sandbox.fault(match="ec2:CreateNatGateway", kind="error", code="UnauthorizedOperation", status=403, times=99)
-    service.create(guide()).raise_for_status()
+    service.create(spec).raise_for_status()
 
     error = failed(service, "egress")
     assert (error["code"], error["fault"], error["step"]) == ("AWS_ACCESS_DENIED", "user", "egress.ensure_nat_gateway")

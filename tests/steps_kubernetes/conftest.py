@@ -7,18 +7,27 @@ import pytest
 
 from steps.clients.aws import Aws, AwsTarget
 from steps.clients.kubernetes import Kube
+from steps.clients.kubernetes.permissions import OWN
 from steps.names import Owner
-from tests.steps_kubernetes.recorded_api import RecordedApi
+from tests.steps_kubernetes.authorization import allows, asked_of, created_by_apply
+from tests.steps_kubernetes.recorded_api import REVIEWS, RecordedApi
 from tests.steps_kubernetes.recorded_secrets import RecordedSecrets
 
 OWNER = Owner("dbos-conductor", "operation-1")
+NEVER_CREATED = created_by_apply(asked_of("PATCH", "/api/v1/namespaces/dbos/pods/a"))
+"""Pods are annotated, never applied."""
 
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[RecordedApi]:
+    """Every call that a test makes must be one that the documented role allows."""
     recorded = RecordedApi(tmp_path)
     yield recorded
     recorded.close()
+    asked = {asked_of(*call.split(" ", 1)) for call in recorded.calls if REVIEWS not in call}
+    asked |= {created_by_apply(each) for each in asked if each.verb == "patch"} - {NEVER_CREATED}
+    unlisted = sorted(str(each) for each in asked if not allows(OWN.rules, each))
+    assert not unlisted, f"calls that steps/clients/kubernetes/permissions.py does not list: {unlisted}"
 
 
 @pytest.fixture

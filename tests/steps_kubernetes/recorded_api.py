@@ -11,7 +11,7 @@ import json
 import ssl
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 Object = dict[str, Any]
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+UNAUTHORIZED = {"kind": "Status", "status": "Failure", "message": "Unauthorized", "reason": "Unauthorized", "code": 401}
 NOT_FOUND = {"kind": "Status", "status": "Failure", "reason": "NotFound", "message": "not found", "code": 404}
 
 
@@ -59,7 +61,10 @@ class _Server(ThreadingHTTPServer):
 
 
 class RecordedApi:
-    """The server. `objects` by path, `scripted` answers by "VERB /path" (used up in order), `calls` as they came."""
+    """The server. `objects` by path, `scripted` answers by "VERB /path" (used up in order), `calls` as they came.
+
+    `tokens` as they came, those in `refused` are answered with 401. `may` answers SelfSubjectAccessReviews.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.objects: dict[str, Object] = {}
@@ -69,6 +74,9 @@ class RecordedApi:
         self._gate = threading.Event()
         self._gate.set()
         self.tokens: list[str] = []
+        self.refused: set[str] = set()
+        self.queries: dict[str, dict[str, list[str]]] = {}
+        self.may: Callable[[dict[str, str]], bool] = lambda _asked: True
         self.applied: list[Object] = []
         self.bodies: dict[str, Any] = {}
         key = ec.generate_private_key(ec.SECP256R1())
@@ -103,7 +111,7 @@ class RecordedApi:
         self._gate.wait(10)
         call = f"{method} {path}"
         self.calls.append(call)
-        self.bodies[call] = body
+        self.bodies[call], self.queries[call] = body, query
         if call in self.scripted:
             answers = self.scripted[call]
             return answers.pop(0) if len(answers) > 1 else answers[0]
@@ -113,8 +121,7 @@ class RecordedApi:
         elif method == "PATCH" and path in self.objects:
             self.objects[path] = _merged(self.objects[path], body)
         elif method == "POST":
-            self.objects[f"{path}/{body['metadata']['name']}"] = body
-            return 201, body
+            return 201, self._created(path, body)
         elif method == "DELETE":
             return (200, {"kind": "Status"}) if self.objects.pop(path, None) else (404, NOT_FOUND)
         if path in self.objects:
@@ -122,6 +129,12 @@ class RecordedApi:
         if path.rpartition("/")[2] in _PLURALS:
             return 200, {"items": self._listed(path, query)}
         return 404, NOT_FOUND
+
+    def _created(self, path: str, body: Any) -> Object:
+        if path == REVIEWS:
+            return {**body, "status": {"allowed": self.may(body["spec"]["resourceAttributes"])}}
+        self.objects[f"{path}/{body['metadata']['name']}"] = body
+        return dict(body)
 
     def _listed(self, path: str, query: dict[str, list[str]]) -> list[Object]:
         wanted = dict(pair.split("=") for pair in ",".join(query.get("labelSelector", [])).split(",") if pair)
@@ -169,8 +182,11 @@ def _handler(api: RecordedApi) -> type[BaseHTTPRequestHandler]:
         def _answer(self) -> None:
             url = urlsplit(self.path)
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            api.tokens.append((self.headers.get("Authorization") or "").removeprefix("Bearer "))
+            token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+            api.tokens.append(token)
             status, body = api.respond(self.command, url.path, parse_qs(url.query), json.loads(sent) if sent else None)
+            if token in api.refused:
+                status, body = 401, UNAUTHORIZED
             data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(data) + (9 if isinstance(body, Cut) else 0)))

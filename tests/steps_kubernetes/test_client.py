@@ -106,6 +106,61 @@ def test_a_secret_quoted_by_the_api_is_not_repeated(api: RecordedApi, kube: Kube
     assert "x1y2" not in str(caught.value)
 
 
+def test_every_write_asks_for_strict_field_validation(api: RecordedApi, kube: Kube) -> None:
+    path = "/api/v1/namespaces/dbos/configmaps"
+    kube.apply(CONFIG_MAP)
+    applied = api.queries[f"PATCH {path}/settings"]
+    kube.patch("ConfigMap", "settings", "dbos", {"data": {"a": "1"}})
+    patched = api.queries[f"PATCH {path}/settings"]
+    kube.create(CONFIG_MAP)
+    assert applied == {"fieldManager": ["podium"], "fieldValidation": ["Strict"], "force": ["true"]}
+    assert patched == api.queries[f"POST {path}"] == {"fieldManager": ["podium"], "fieldValidation": ["Strict"]}
+
+
+def test_an_apply_of_an_unknown_field_names_it_though_the_api_says_500(api: RecordedApi, kube: Kube) -> None:
+    """What a real API server answers: tests/cluster/test_manifests.py."""
+    path = "/api/v1/namespaces/dbos/configmaps"
+    api.answer(f"PATCH {path}/settings", 500, status(500, "failed to create typed patch object"))
+    api.answer(f"POST {path}", 400, status(400, 'strict decoding error: unknown field "dota"'))
+    with pytest.raises(PodiumError) as caught:
+        kube.apply(CONFIG_MAP)
+    assert not isinstance(caught.value, TransientError)
+    assert caught.value.code is Code.KUBERNETES_REJECTED
+    assert 'ConfigMap dbos/settings: strict decoding error: unknown field "dota"' in caught.value.message
+    assert api.queries[f"POST {path}"]["dryRun"] == ["All"]
+
+
+def test_an_apply_that_the_api_could_not_do_is_transient(api: RecordedApi, kube: Kube) -> None:
+    path = "/api/v1/namespaces/dbos/configmaps"
+    api.answer(f"PATCH {path}/settings", 500, status(500, "etcdserver: request timed out"))
+    api.answer(f"POST {path}", 409, status(409, 'configmaps "settings" already exists'))
+    with pytest.raises(TransientError, match="request timed out"):
+        kube.apply(CONFIG_MAP)
+
+
+def test_a_namespace_that_is_being_deleted_is_waited_for(api: RecordedApi, kube: Kube) -> None:
+    cause = {"reason": "NamespaceTerminating", "message": "is being terminated", "field": "metadata.namespace"}
+    api.answer("PATCH /api/v1/namespaces/dbos/configmaps/settings", 403, status(403, "forbidden", causes=[cause]))
+    with pytest.raises(TransientError) as caught:
+        kube.apply(CONFIG_MAP)
+    assert caught.value.code is Code.KUBERNETES_CONFLICT
+
+
+def test_what_rbac_refuses_names_the_role_file(api: RecordedApi, kube: Kube) -> None:
+    api.answer(f"GET {DEPLOYMENTS}/conductor", 403, status(403, 'User "x" cannot get resource "deployments"'))
+    with pytest.raises(PodiumError) as caught:
+        kube.get("Deployment", "conductor", "dbos")
+    assert caught.value.code is Code.KUBERNETES_ACCESS_DENIED
+    assert "kubectl apply -f deploy/kubernetes/rbac.yaml" in caught.value.remedy
+
+
+def test_a_long_refusal_keeps_its_end(api: RecordedApi, kube: Kube) -> None:
+    api.answer("PATCH /api/v1/namespaces/dbos/configmaps/settings", 422, status(422, "x" * 5000 + "unknown field a"))
+    with pytest.raises(PodiumError, match=r"unknown field a$") as caught:
+        kube.apply(CONFIG_MAP)
+    assert len(caught.value.message) == 600
+
+
 def test_a_broken_connection_is_transient(tmp_path: Any) -> None:
     gone = RecordedApi(tmp_path)
     client = Kube(gone.endpoint, gone.ca_data, lambda: "token")

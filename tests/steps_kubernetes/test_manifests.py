@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from steps import app, autoscaling, conductor, console, ingress, migration, namespace
+from steps import app, autoscaling, conductor, console, ingress, migration, namespace, objects
 from steps.clients.kubernetes import Kube
 from steps.names import Owner
 from tests.steps_kubernetes.recorded_api import RecordedApi
@@ -27,6 +27,10 @@ CASES: dict[str, Callable[[Kube, Owner], Any]] = {
     "autoscaling": lambda kube, owner: autoscaling.ensure_scaled_object(
         kube, owner, "dbos", "taskQueue", 2, 1, 10, 15, 60
     ),
+}
+PODS = {name: CASES[name] for name in ("conductor", "conductor-evaluation", "console", "app", "migration")} | {
+    # As it is applied: steps/databases.py changes names, variables and the ConfigMap's name only.
+    "databases": lambda kube, owner: kube.apply(objects.load("databases", owner, "dbos")["Job"])
 }
 
 
@@ -59,16 +63,72 @@ def test_every_object_says_whose_it_is(api: RecordedApi, kube: Kube, owner: Owne
         )
 
 
-@pytest.mark.parametrize("name", ["conductor", "console", "app", "migration"])
+def pods_of(applied: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pod specs of the Deployments and Jobs that were applied."""
+    return [each["spec"]["template"]["spec"] for each in applied if each["kind"] in ("Deployment", "Job")]
+
+
+@pytest.mark.parametrize("name", PODS)
 def test_pods_meet_the_restricted_pod_security_standard(api: RecordedApi, kube: Kube, owner: Owner, name: str) -> None:
-    CASES[name](kube, owner)
-    spec = api.applied[0]["spec"]["template"]["spec"]
+    """Field by field, after the Kubernetes documentation's "Pod Security Standards"."""
+    PODS[name](kube, owner)
+    (spec,) = pods_of(api.applied)
     assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] > 0
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert {volume.get("emptyDir") is not None or "configMap" in volume for volume in spec["volumes"]} == {True}
+    assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC", "hostUsers", "initContainers"}
+    assert {kind for volume in spec["volumes"] for kind in volume.keys() - {"name"}} <= {"emptyDir", "configMap"}
     for container in spec["containers"]:
+        assert container["securityContext"].keys() <= {
+            "allowPrivilegeEscalation",
+            "readOnlyRootFilesystem",
+            "capabilities",
+        }
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert all("hostPort" not in port for port in container.get("ports", []))
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_pods_get_no_token_of_the_cluster_and_write_to_tmp_only(
+    api: RecordedApi, kube: Kube, owner: Owner, name: str
+) -> None:
+    PODS[name](kube, owner)
+    (spec,) = pods_of(api.applied)
+    assert spec["automountServiceAccountToken"] is False
+    (container,) = spec["containers"]
+    # The Console's image writes its configuration at start: steps/manifests/console.yaml.
+    assert container["securityContext"].get("readOnlyRootFilesystem", False) is (name != "console")
+    writable = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+    assert writable == {"tmp": "/tmp"}  # noqa: S108 - where the container's own is mounted
+    assert {"name": "tmp", "emptyDir": {}} in spec["volumes"]
+
+
+def test_a_console_that_starts_as_root_meets_the_baseline_standard(api: RecordedApi, kube: Kube, owner: Owner) -> None:
+    CASES["console-port-80"](kube, owner)
+    (spec,) = pods_of(api.applied)
+    (container,) = spec["containers"]
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert set(container["securityContext"]["capabilities"]["add"]) <= {
+        *("CHOWN", "NET_BIND_SERVICE", "SETGID", "SETUID"),
+    }
+
+
+@pytest.mark.parametrize(("port", "standard"), [(8080, "restricted"), (80, "baseline")])
+def test_the_namespace_enforces_the_standard_that_its_pods_meet(
+    api: RecordedApi, kube: Kube, owner: Owner, port: int, standard: str
+) -> None:
+    namespace.ensure_namespace(kube, owner, "dbos", allow_root=console.needs_root(port))
+    labels = api.applied[0]["metadata"]["labels"]
+    prefix = "pod-security.kubernetes.io"
+    assert {key: value for key, value in labels.items() if key.startswith(prefix)} == {
+        f"{prefix}/enforce": standard,
+        f"{prefix}/enforce-version": "v1.34",
+        f"{prefix}/warn": "restricted",
+        f"{prefix}/warn-version": "latest",
+        f"{prefix}/audit": "restricted",
+        f"{prefix}/audit-version": "latest",
+    }
 
 
 def test_what_a_component_no_longer_has_is_pruned(api: RecordedApi, kube: Kube, owner: Owner) -> None:

@@ -15,7 +15,6 @@ from sandbox.helm.wrapper import write_wrapper
 from sandbox.processes import free_port, spawn, stop, wait_until_listening
 from steps import (
     app,
-    autoscaling,
     charts,
     conductor,
     console,
@@ -219,20 +218,6 @@ def test_the_ingress_controller_gets_a_load_balancer_with_long_timeouts(kube: Ku
     assert service is not None
     assert service["spec"]["type"] == "LoadBalancer"
     assert service["metadata"]["annotations"][charts.ELB_IDLE_TIMEOUT] == "3600"
-
-
-@pytest.mark.parametrize("state", ["pending-install", "failed"])
-def test_a_release_that_an_interrupted_helm_left_behind_is_repaired(
-    kube: Kube, owner: Owner, helm: Helm, state: str
-) -> None:
-    charts.ensure_release(kube, owner, "keda", helm=helm)
-    (kept,) = kube.list("Secret", "keda", labels={"owner": "helm", "name": "keda"})
-    kube.patch("Secret", kept["metadata"]["name"], "keda", {"metadata": {"labels": {"status": state}}})
-    charts.ensure_release(kube, owner, "keda", helm=helm, patience_seconds=0.1)
-    (kept,) = kube.list("Secret", "keda", labels={"owner": "helm", "name": "keda"})
-    assert kept["metadata"]["labels"]["status"] == "deployed"
-    autoscaling.ensure_scaled_object(kube, owner, "keda", "taskQueue", 2, 1, 10, 15, 60)
-    assert isinstance(autoscaling.await_scaled_object(kube, "keda"), Pending)
 
 
 def test_sealed_secrets_can_be_shown_as_they_would_stand_in_git(kube: Kube) -> None:

@@ -109,8 +109,8 @@ def test_an_api_with_a_certificate_of_another_authority_is_not_talked_to(api: Re
 
 
 def test_a_redirect_is_not_followed(api: RecordedApi, kube: Kube) -> None:
-    api.answer("GET /api/v1/namespaces/dbos/services/console:80/proxy/", 302, "moved")
-    assert kube.service_request("dbos", "console", 80, "GET", "/").status == 302
+    api.answer("GET /api/v1/namespaces/dbos/services/conductor:8090/proxy/", 302, "moved")
+    assert kube.service_request("dbos", "conductor", 8090, "GET", "/").status == 302
     assert len(api.calls) == 1
 
 

@@ -220,6 +220,19 @@ def test_events_count_without_gaps_and_show_every_attempt(runtime: Runtime, worl
     assert made[-4:] == [("step.started", 1), ("step.failed", 1), ("step.started", 2), ("step.succeeded", 2)]
 
 
+def test_what_a_step_reports_is_in_the_log_scrubbed_also_when_it_fails(runtime: Runtime, world: World) -> None:
+    world.telling |= {"a1": ["helm says:", "password: canary"], "a3": ["last words"]}
+    world.failing.add("a3")
+    start(runtime)
+    until(runtime, in_state("FAILED"))
+    told = [event for event in runtime.ledger.events("toy", limit=1000) if event.kind == "step.output"]
+    assert [(event.phase, event.step, event.message) for event in told] == [
+        ("a", "toy.make", "helm says:\npassword: [hidden]"),
+        ("a", "toy.make", "last words"),
+    ]
+    assert told[0].data == {"lines": ["helm says:", "password: [hidden]"]}
+
+
 def test_a_secret_value_is_never_accepted_by_the_ledger(runtime: Runtime) -> None:
     public = InstallationSpec(
         name="toy", aws=Aws(region="us-west-2"), conductor={"license_key": SecretStr("canary")}

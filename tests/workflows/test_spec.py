@@ -42,6 +42,14 @@ def complaints(**changes: Any) -> str:
         ({"exposure": {"mode": "path"}}, "exposure.allow_unauthenticated to true"),
         ({"autoscaling": {"min_replicas": 5, "max_replicas": 2}}, "more than max_replicas"),
         ({"nodes": {"count": 0}}, "nodes.count"),
+        ({"charts": {"keda": {"version": "^2.0"}}}, "one exact version"),
+        ({"charts": {"keda": {"version": "2.21.1\n"}}}, "one exact version"),
+        ({"charts": {"keda": {"version": "v2.21.1"}}}, "one exact version"),
+        ({"charts": {"keda": {"repository": "http://charts.example.com"}}}, "not encrypted"),
+        ({"charts": {"keda": {"values": {"webhooks": {"enabled": False}}}}}, "webhooks.enabled must stay true"),
+        ({"charts": {"sealed_secrets": {"values": ["a"]}}}, "charts.sealed_secrets.values"),
+        ({"charts": {"keda": {"credentials": {"secret": "a", "json_key": "b"}}}}, "remove json_key"),
+        ({"charts": {"dex": {}}}, "charts.dex"),
     ],
 )
 def test_a_bad_field_is_named_with_its_remedy(changes: dict[str, Any], words: str) -> None:
@@ -51,6 +59,8 @@ def test_a_bad_field_is_named_with_its_remedy(changes: dict[str, Any], words: st
 def test_a_secret_value_is_not_repeated_in_an_error() -> None:
     text = complaints(conductor={"license_key": "canary", "colour": "red"})
     assert "canary" not in text
+    repository = "https://robot:canary@charts.example.com"
+    assert "canary" not in complaints(charts={"keda": {"repository": repository}})
 
 
 def test_the_name_dbos_conductor_gives_the_guides_names() -> None:
@@ -85,6 +95,30 @@ def test_the_plan_names_the_graph_the_resources_and_the_warnings() -> None:
     assert skipped == {"ingress-nginx", "ingress"}
     assert {"phase": "database", "type": "DB subnet group", "name": "dbos-conductor-db"} in plan["resources"]
     assert "EVALUATION" in {warning["code"] for warning in plan["warnings"]}
+
+
+def test_the_plan_names_the_charts_and_warns_of_other_versions() -> None:
+    mirror = {"repository": "oci://registry.example.com/charts", "version": "2.20.0"}
+    plan = plan_of(INSTALL, InstallationSpec.model_validate(LEAST | {"charts": {"keda": mirror}}))
+    releases = {each["name"] for each in plan["resources"] if each["type"] == "Helm release"}
+    assert releases == {
+        "kube-system/sealed-secrets (2.19.3 from https://bitnami-labs.github.io/sealed-secrets)",
+        "keda/keda (2.20.0 from oci://registry.example.com/charts)",
+    }
+    [warning] = [each for each in plan["warnings"] if each["code"] == "CHART_VERSION"]
+    assert warning["field"] == "charts.keda.version"
+    assert "2.21.1, not with 2.20.0" in warning["message"]
+
+
+def test_charts_are_kept_as_they_were_given() -> None:
+    values = {"operator": {"replicaCount": 2, "tolerations": [{"key": "a", "value": None}]}}
+    given = {"keda": {"repository": "https://charts.example.com", "values": values, "credentials": {"secret": "a"}}}
+    spec = InstallationSpec.model_validate(LEAST | {"charts": given})
+    again = InstallationSpec.model_validate(spec.public())
+    assert again == spec
+    choice = again.charts.by_name()["keda"].choice
+    assert (choice.repository, choice.version, choice.values) == ("https://charts.example.com", None, values)
+    assert choice.credentials == {"secret": "a", "version_id": None, "json_key": None}
 
 
 def test_everything_behind_a_phase_is_found_through_its_needs() -> None:

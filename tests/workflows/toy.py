@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from steps.errors import Code, PodiumError
+from steps.reporting import report
 from steps.waiting import Blocked, NeedsPerson, Pending
 from workflows.context import context
 from workflows.durable import Run
@@ -20,6 +21,7 @@ class World:
     failing: set[str] = field(default_factory=set)
     pending: set[str] = field(default_factory=set)
     in_the_way: set[str] = field(default_factory=set)
+    telling: dict[str, list[str]] = field(default_factory=dict)
     blocked: dict[str, threading.Event] = field(default_factory=dict)
     cluster: bool = True
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -38,6 +40,7 @@ def make(world: World, what: str) -> str:
     if what in world.blocked:
         world.blocked[what].wait(30)
         world.note(f"{what} ended")
+    report(world.telling.get(what, []))
     if what in world.failing:
         raise PodiumError.by_user(Code.AWS_ACCESS_DENIED, f"{what} is not allowed", "Allow it.")
     return what

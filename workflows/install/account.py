@@ -6,7 +6,7 @@ from steps import secret_store
 from steps.names import Names
 from workflows.durable import Run
 from workflows.facts import Facts
-from workflows.spec import InstallationSpec, SecretReference
+from workflows.spec import ExposureMode, InstallationSpec, SecretReference
 
 SECRET_PURPOSES = (
     "license-key",
@@ -98,8 +98,15 @@ def wanted_of(spec: InstallationSpec) -> checks.Wanted:
         instance_class=database.instance_class,
         storage_gib=database.storage_gib,
         repositories=tuple(image_repositories(spec).values()),
+        charts=_charts_wanted(spec),
         secrets=_secrets_wanted(spec),
     )
+
+
+def _charts_wanted(spec: InstallationSpec) -> tuple[str, ...]:
+    """As the table in workflows/phases.py skips them."""
+    exposed = spec.exposure.mode is not ExposureMode.INTERNAL
+    return ("sealed-secrets", *(["ingress-nginx"] if exposed else []), *(["keda"] if spec.autoscaling.enabled else []))
 
 
 def _secrets_wanted(spec: InstallationSpec) -> tuple[checks.SecretWanted, ...]:
@@ -107,4 +114,6 @@ def _secrets_wanted(spec: InstallationSpec) -> tuple[checks.SecretWanted, ...]:
         "conductor.license_key": reference(spec.conductor.license_key),
         "database.existing.password": reference(spec.database.existing.password) if spec.database.existing else None,
     }
+    for name, chart in spec.charts.by_name().items():
+        given[f"charts.{name.replace('-', '_')}.credentials"] = reference(chart.credentials)
     return tuple(checks.SecretWanted(field, found) for field, found in given.items() if found is not None)

@@ -6,6 +6,7 @@ from steps import charts
 from steps import databases as sql
 from steps import namespace as namespaces
 from steps import sealed_secrets as sealing
+from steps.console import needs_root
 from steps.database_target import DatabaseTarget
 from workflows.context import context
 from workflows.durable import Run
@@ -14,8 +15,8 @@ from workflows.install.account import reference
 
 
 async def namespace(run: Run) -> Facts:
-    name = run.spec.namespace
-    await run.step("Creating the namespace", namespaces.ensure_namespace, run.kube, run.owner, name)
+    name, root = run.spec.namespace, needs_root(run.spec.console.port)
+    await run.step("Creating the namespace", namespaces.ensure_namespace, run.kube, run.owner, name, allow_root=root)
     return {}
 
 
@@ -53,8 +54,9 @@ async def undo_keda(run: Run) -> Facts:
 
 
 async def _release(run: Run, chart: str) -> Facts:
-    helm = context().clients.helm
-    await run.step(f"Installing {chart} with helm", charts.ensure_release, run.kube, run.owner, chart, helm=helm)
+    helm, choice = context().clients.helm, run.spec.charts.by_name()[chart].choice
+    action = f"Installing {chart} {choice.version or charts.CHARTS[chart].version} with helm"
+    await run.step(action, charts.ensure_release, run.kube, run.owner, chart, choice, helm=helm, aws=run.aws)
     await run.wait(f"Waiting for {chart}", charts.await_release, 40, run.kube, chart)
     return {}
 

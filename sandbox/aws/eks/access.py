@@ -41,6 +41,7 @@ def principals(cluster: Cluster) -> dict[str, Any]:
     entries = [
         {
             "principalArn": arn,
+            "username": entry.wire["username"],
             "kubernetesGroups": entry.wire["kubernetesGroups"],
             "policies": list(entry.policies),
         }
@@ -163,6 +164,13 @@ def _wire(cluster: Cluster, arn: str, params: dict[str, Any]) -> dict[str, Any]:
         "createdAt": now(),
         "modifiedAt": now(),
         "tags": dict(params.get("tags") or {}),
-        "username": params.get("username") or arn,
+        "username": params.get("username") or _username(cluster, arn),
         "type": params.get("type") or "STANDARD",
     }
+
+
+def _username(cluster: Cluster, arn: str) -> str:
+    """What EKS fills in when no username is given: a role's sessions are told apart."""
+    if ":role/" not in arn:
+        return arn
+    return f"arn:aws:sts::{cluster.account}:assumed-role/{arn.rsplit('/', 1)[-1]}/{{{{SessionName}}}}"

@@ -3,7 +3,6 @@
 import logging
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import yaml
 from sandbox.aws.background import PATIENCE, Background, Key
 from sandbox.aws.cloud import Cloud
 from sandbox.aws.credentials import INTERNAL_KEY
+from sandbox.aws.eks import control_planes
 from sandbox.aws.eks.kubernetes_api import KubernetesApi, merged
 from sandbox.aws.eks.store import Cluster, Nodegroup
 from sandbox.files import write_private
@@ -37,10 +37,15 @@ class _Running:
 
 
 class Processes:
-    """`Machines` made of processes. What may take long runs in the cloud's workers; results are looked at later."""
+    """`Machines` made of processes. What may take long runs in the cloud's workers; results are looked at later.
+
+    Raises UnusableError when SANDBOX_KUBERNETES asks for what cannot run here.
+    """
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._kind = control_planes.chosen()
+        self._kind.require()
         self._running: dict[Key, _Running] = {}
         self._background = Background(cloud.workers)
         self._kubeconfigs: dict[str, Path] = {}
@@ -56,14 +61,14 @@ class Processes:
         folder.mkdir(parents=True, exist_ok=True)
         args = ["--dir", folder, "--port", cluster.port, "--cluster", cluster.name, "--account", cluster.account]
         args += ["--region", cluster.region, "--aws-endpoint", self._cloud.url, *self._common()]
-        self._start(("api", *cluster.key), "sandbox.kubernetes", args, folder / "kubernetes.log")
+        self._start(("api", *cluster.key), self._kind.module, args, folder / "kubernetes.log")
 
     def api_ready(self, cluster: Cluster) -> bool:
-        kubeconfig = self.directory(cluster) / "admin.kubeconfig"
-        if not (kubeconfig.exists() and _listens(cluster.port)):
+        folder, running = self.directory(cluster), self._running[("api", *cluster.key)]
+        if not self._kind.ready(folder, cluster.port, running.process.pid):
             return False
         if cluster.wire["arn"] not in self._kubeconfigs:
-            self._kubeconfigs[cluster.wire["arn"]] = kubeconfig
+            self._kubeconfigs[cluster.wire["arn"]] = folder / "admin.kubeconfig"
             self._write_kubeconfig()
         return True
 
@@ -100,7 +105,8 @@ class Processes:
             args += ["--node", name, "--zone", zone]
         python = os.environ.get("SANDBOX_APP_PYTHON") or APP_PYTHON
         args += ["--nodegroup", group.wire["nodegroupName"], "--instance-type", group.wire["instanceTypes"][0]]
-        self._start(key, "sandbox.nodes", [*args, "--app-python", python, *self._common()], folder / "nodes.log")
+        args += ["--app-python", python, *self._kind.node_options(folder)]
+        self._start(key, "sandbox.nodes", [*args, *self._common()], folder / "nodes.log")
 
     def nodes_ready(self, cluster: Cluster, group: Nodegroup) -> bool:
         wanted = {name for name, _ in group.nodes}
@@ -189,9 +195,3 @@ class Processes:
 
     def _write_kubeconfig(self) -> None:
         write_private(self._cloud.home / "kubeconfig", merged(self._kubeconfigs).encode())
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.2)
-        return probe.connect_ex(("127.0.0.1", port)) == 0

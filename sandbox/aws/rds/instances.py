@@ -64,11 +64,21 @@ class Instances(SandboxBackend, RDSBackend):
             instance.pending_modified_values = getattr(instance, "pending_modified_values", {}) | deferred
         before = master_password(instance)
         modified = super().modify_db_instance(db_instance_identifier, db_kwargs)
+        self.servers.force_ssl(modified.db_instance_arn, forced=self._force_ssl(modified))
         if master_password(modified) != before:
             self.servers.set_password(modified.db_instance_arn, modified.master_username, master_password(modified))
         modified.status = "modifying"
         self.cloud.lifecycle.begin(KIND, self._key(modified), "update", self.cloud.clock.create("rds:modify"))
         return modified
+
+    def modify_db_parameter_group(self, db_parameter_group_name: str, db_parameter_group_parameters: Any) -> Any:
+        """rds.force_ssl is a dynamic parameter: instances of the group follow at once."""
+        group = super().modify_db_parameter_group(db_parameter_group_name, db_parameter_group_parameters)
+        for instance in self.databases.values():
+            member = instance.engine == "postgres" and instance.db_parameter_group_name == db_parameter_group_name
+            if member and instance.status == "available":
+                self.servers.force_ssl(instance.db_instance_arn, forced=self._force_ssl(instance))
+        return group
 
     def delete_db_instance(
         self,
@@ -118,11 +128,23 @@ class Instances(SandboxBackend, RDSBackend):
     def provision(self, instance: Any) -> None:
         """Give the instance its server, master user and first database."""
         password = master_password(instance)
-        self.servers.provision(instance.db_instance_arn, instance.master_username, password, instance.db_name)
+        self.servers.provision(
+            instance.db_instance_arn,
+            instance.master_username,
+            password,
+            instance.db_name,
+            force_ssl=self._force_ssl(instance),
+        )
 
     def show_endpoint(self, instance: Any) -> None:
         host, port = self.servers.address(instance.db_instance_arn)
         instance.sandbox_endpoint = {"Address": host, "Port": port, "HostedZoneId": "Z1PVIF0B656C1W"}
+
+    def _force_ssl(self, instance: Any) -> bool:
+        """What the instance's parameter group says, else what RDS has as its default from PostgreSQL 15 on."""
+        group = self.db_parameter_groups.get(instance.db_parameter_group_name or "")
+        value = group.parameters.get("rds.force_ssl", {}).get("ParameterValue") if group else None
+        return str(value) == "1" if value is not None else int(instance.engine_version.split(".")[0]) >= 15
 
     def _key(self, instance: Any) -> tuple[str, str, str]:
         return self.place(str(instance.db_instance_identifier).lower())

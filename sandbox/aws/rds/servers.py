@@ -1,4 +1,7 @@
-"""Runs a PostgreSQL server and its TLS front for each RDS instance, with RDS's kind of master user.
+"""Runs a PostgreSQL server for each RDS instance, with RDS's kind of master user.
+
+A TLS front stands before a server that was built without OpenSSL; it takes connections in the clear too. With
+SANDBOX_POSTGRES_BIN the server speaks TLS itself and knows the parameter rds.force_ssl.
 
 On RDS the master user is no superuser: it may create databases and roles and is a member of rds_superuser (Amazon RDS
 User Guide, "Master user account privileges"). Since PostgreSQL 16 such a user administers only the roles it made, and
@@ -6,6 +9,7 @@ needs SET on a role to make objects in its name: grants that fail on RDS for tha
 """
 
 import logging
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -15,6 +19,7 @@ from sandbox.aws.cloud import Cloud
 from sandbox.aws.rds.slots import Slot, Slots
 from sandbox.certificates import self_signed
 from sandbox.postgres import PostgresServer
+from sandbox.postgres_native import force_tls
 from sandbox.postgres_tls import TlsFront
 
 log = logging.getLogger(__name__)
@@ -29,7 +34,9 @@ class DatabaseServers:
         self._slots.keep_ports()
         self._background = Background(cloud.workers)
         self._servers: dict[int, PostgresServer] = {}
-        self._front = TlsFront(*self_signed(cloud.home / "aws" / "rds" / "tls", "sandbox-rds"))
+        self._front: TlsFront | None = None
+        if not self._slots.native:
+            self._front = TlsFront(*self_signed(cloud.home / "aws" / "rds" / "tls", "sandbox-rds"))
 
     def start(self) -> None:
         """Start the waiting server and those of instances."""
@@ -37,7 +44,7 @@ class DatabaseServers:
             if slot.owner is not None or slot.number == 0:
                 self._background.begin((slot.number,), lambda slot=slot: self._open(slot))  # type: ignore[misc]
 
-    def provision(self, owner: str, master: str, password: str, database: str | None) -> None:
+    def provision(self, owner: str, master: str, password: str, database: str | None, *, force_ssl: bool) -> None:
         """Give `owner` a server with a master user and, if named, a first database; what is there already is kept."""
         owned = [slot for slot in self._slots.all if slot.owner == owner]
         free = [slot for slot in self._slots.all if slot.owner is None]
@@ -48,6 +55,7 @@ class DatabaseServers:
         def work() -> None:
             self._open(slot)
             _make_master(self._servers[slot.number], master, password, database)
+            self._force(slot, force_ssl)
 
         self._background.begin((slot.number,), work)
 
@@ -63,6 +71,12 @@ class DatabaseServers:
         """Change the master user's password, as RDS does when it rotates the secret."""
         slot = self._slot(owner)
         self._background.begin((slot.number,), lambda: _set_password(self._servers[slot.number], master, password))
+
+    def force_ssl(self, owner: str, *, forced: bool) -> None:
+        """Apply the parameter rds.force_ssl; a TLS front does not know it."""
+        if self._slots.native:
+            slot = self._slot(owner)
+            self._background.begin((slot.number,), lambda: self._force(slot, forced))
 
     def release(self, owner: str) -> None:
         """Delete the instance's databases and roles. The first server stays up and waits again, others end."""
@@ -88,14 +102,20 @@ class DatabaseServers:
         self._background.join()
         for server in self._servers.values():
             server.stop()
-        self._front.close()
+        if self._front is not None:
+            self._front.close()
 
     def _open(self, slot: Slot) -> None:
         if slot.number not in self._servers:
             server = self._slots.server(slot)
             server.start()
-            self._front.listen(slot.front, slot.port)
+            if self._front is not None:
+                self._front.listen(slot.front, slot.port)
             self._servers[slot.number] = server
+
+    def _force(self, slot: Slot, forced: bool) -> None:
+        if self._slots.native:
+            force_tls(self._servers[slot.number], forced=forced)
 
     def _empty(self, slot: Slot) -> None:
         """Make the server as good as new, or new where that fails."""
@@ -108,7 +128,8 @@ class DatabaseServers:
 
     def _remove(self, slot: Slot) -> None:
         self._servers.pop(slot.number, self._slots.server(slot)).wipe()
-        self._front.unlisten(slot.front)
+        if self._front is not None:
+            self._front.unlisten(slot.front)
 
     def _slot(self, owner: str) -> Slot:
         return next(slot for slot in self._slots.all if slot.owner == owner)
@@ -117,8 +138,8 @@ class DatabaseServers:
 def _make_master(server: PostgresServer, master: str, password: str, database: str | None) -> None:
     """The master user and the first database, unless they are there (the process may have ended half-way)."""
     user = sql.Identifier(master)
-    roles = sql.SQL(", ").join(map(sql.Identifier, RDS_SUPERUSER_ROLES))
     with psycopg.connect(server.url(), autocommit=True) as connection:
+        roles = _granted_roles(connection)
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (master,)).fetchone():
             statements: list[sql.SQL | sql.Composed] = [
                 sql.SQL("BEGIN"),
@@ -134,6 +155,12 @@ def _make_master(server: PostgresServer, master: str, password: str, database: s
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone()
         if database and not known:
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), user))
+
+
+def _granted_roles(connection: psycopg.Connection[Any]) -> sql.Composed:
+    """Those of RDS_SUPERUSER_ROLES that this version of PostgreSQL has."""
+    found = connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", ([*RDS_SUPERUSER_ROLES],))
+    return sql.SQL(", ").join(sql.Identifier(name) for (name,) in found.fetchall())
 
 
 def _set_password(server: PostgresServer, master: str, password: str) -> None:

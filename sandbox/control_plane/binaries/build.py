@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sandbox.control_plane.binaries import go
+from sandbox.control_plane.binaries import found, go
 from sandbox.control_plane.binaries.recipes import RECIPES, Recipe
 
 Say = Callable[[str], None]
@@ -24,12 +24,12 @@ def cache_directory() -> Path:
 
 
 def programs() -> dict[str, Path]:
-    """Path of every program that is there already."""
+    """Path of every program that is there already: found on this machine, else built."""
     return {name: path for recipe in RECIPES for name, path in _paths(recipe).items() if path.exists()}
 
 
 def build_all(say: Say) -> dict[str, Path]:
-    """Builds what is missing, one recipe after the other, and says what takes how long.
+    """Builds what is neither found nor built yet, one recipe after the other, and says what takes how long.
 
     Raises GoError with the end of the compiler's output.
     """
@@ -45,6 +45,9 @@ def data_module(path: str, version: str) -> Path:
 
 def _build(recipe: Recipe, say: Say) -> dict[str, Path]:
     paths = _paths(recipe)
+    for path in paths.values():
+        if not path.is_relative_to(cache_directory()):
+            say(f"using {path} ({found.version_of(path).splitlines()[0]})")
     missing = [name for name, path in paths.items() if not path.exists()]
     if not missing:
         return paths
@@ -59,7 +62,8 @@ def _build(recipe: Recipe, say: Say) -> dict[str, Path]:
 
 
 def _paths(recipe: Recipe) -> dict[str, Path]:
-    return {name: cache_directory() / "bin" / recipe.key / name for name in recipe.programs}
+    built = cache_directory() / "bin" / recipe.key
+    return {name: found.find(recipe, name) or built / name for name in recipe.programs}
 
 
 def _write_module(recipe: Recipe, folder: Path) -> None:

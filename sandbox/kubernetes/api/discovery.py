@@ -2,20 +2,13 @@
 
 from typing import Any
 
+from sandbox.kubernetes.api.reviews import GROUPS, KINDS
 from sandbox.kubernetes.errors import UnknownPath
-from sandbox.kubernetes.resources import ALL_VERBS, Registry, Resource
+from sandbox.kubernetes.resources import ALL_VERBS, Registry, Resource, not_served
 from sandbox.kubernetes.settings import Settings
 
 Object = dict[str, Any]
 _READ_WRITE = ["get", "patch", "update"]
-_REVIEWS = {
-    "authorization.k8s.io": (
-        ("selfsubjectaccessreviews", "SelfSubjectAccessReview"),
-        ("selfsubjectrulesreviews", "SelfSubjectRulesReview"),
-        ("subjectaccessreviews", "SubjectAccessReview"),
-    ),
-    "authentication.k8s.io": (("selfsubjectreviews", "SelfSubjectReview"),),
-}
 _EXTRA: dict[str, tuple[tuple[str, str, list[str]], ...]] = {
     "pods": (
         ("binding", "Binding", ["create"]),
@@ -24,6 +17,7 @@ _EXTRA: dict[str, tuple[tuple[str, str, list[str]], ...]] = {
         ("proxy", "PodProxyOptions", ["create", "delete", "get", "patch", "update"]),
     ),
     "services": (("proxy", "ServiceProxyOptions", ["create", "delete", "get", "patch", "update"]),),
+    "serviceaccounts": (("token", "TokenRequest", ["create"]),),
     "namespaces": (("finalize", "Namespace", ["update"]),),
 }
 
@@ -53,7 +47,7 @@ def core_versions(address: str) -> Object:
 
 def groups(registry: Registry) -> Object:
     """/apis."""
-    served = [name for name in registry.groups() if name] + list(_REVIEWS)
+    served = [name for name in registry.groups() if name] + list(GROUPS)
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(registry, name) for name in served]}
 
 
@@ -63,7 +57,7 @@ def group(registry: Registry, name: str) -> Object:
 
 
 def _group(registry: Registry, name: str) -> Object:
-    versions = ["v1"] if name in _REVIEWS else registry.groups().get(name)
+    versions = ["v1"] if name in GROUPS else registry.groups().get(name)
     if not versions or not name:
         raise UnknownPath
     listed = [{"groupVersion": f"{name}/{each}", "version": each} for each in versions]
@@ -71,19 +65,20 @@ def _group(registry: Registry, name: str) -> Object:
 
 
 def resources(registry: Registry, group_name: str, version_name: str) -> Object:
-    """/api/v1 and /apis/<group>/<version>; raises UnknownPath."""
+    """/api/v1 and /apis/<group>/<version>; raises PathNotFound or UnknownPath."""
     group_version = f"{group_name}/{version_name}" if group_name else version_name
     found = [each for each in registry.all() if each.group == group_name and version_name in each.versions]
     listed = [entry for resource in found for entry in _entries(resource)]
     if version_name == "v1":
-        listed += [_review(plural, kind) for plural, kind in _REVIEWS.get(group_name, ())]
+        listed += [_review(plural) for plural in GROUPS.get(group_name, ())]
     if not listed:
-        raise UnknownPath
+        raise not_served(group_name)
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": listed}
 
 
-def _review(plural: str, kind: str) -> Object:
-    return {"name": plural, "singularName": kind.lower(), "namespaced": False, "kind": kind, "verbs": ["create"]}
+def _review(plural: str) -> Object:
+    kind, local = KINDS[plural], plural.startswith("local")
+    return {"name": plural, "singularName": kind.lower(), "namespaced": local, "kind": kind, "verbs": ["create"]}
 
 
 def _entries(resource: Resource) -> list[Object]:

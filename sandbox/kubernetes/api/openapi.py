@@ -12,13 +12,20 @@ from sandbox.kubernetes.schema import builtin
 Object = dict[str, Any]
 _PLAIN: dict[str, Object] = {
     "str": {"type": "string"},
-    "int": {"type": "integer"},
-    "float": {"type": "number"},
+    "int32": {"type": "integer", "format": "int32"},
+    "int64": {"type": "integer", "format": "int64"},
+    "intstr": {"oneOf": [{"type": "integer"}, {"type": "string"}], "format": "int-or-string"},
+    "float": {"type": "number", "format": "double"},
     "bool": {"type": "boolean"},
     "date": {"type": "string", "format": "date-time"},
     "bytes": {"type": "string", "format": "byte"},
     "quantity": {"oneOf": [{"type": "string"}, {"type": "number"}]},
     "any": {"x-kubernetes-preserve-unknown-fields": True},
+}
+_PACKAGES = {
+    "meta": "io.k8s.apimachinery.pkg.apis",
+    "apiextensions": "io.k8s.apiextensions-apiserver.pkg.apis",
+    "apiregistration": "io.k8s.kube-aggregator.pkg.apis",
 }
 
 
@@ -74,16 +81,23 @@ def _schemas(resource: Resource, version: str) -> Object:
     pending = [root]
     while pending:
         name = pending.pop()
-        if name in schemas:
+        if _public(name) in schemas:
             continue
         fields = builtin.fields_of(name) or {}
-        schemas[name] = {
+        schemas[_public(name)] = {
             "type": "object",
-            "properties": {field: _schema(expression) for field, expression in fields.items()},
+            "properties": {key: _schema(field.type) for key, field in fields.items()},
         }
-        pending += [inner for inner in map(_innermost, fields.values()) if builtin.fields_of(inner) is not None]
-    schemas[root] |= mark
+        inner_types = [_innermost(field.type) for field in fields.values()]
+        pending += [inner for inner in inner_types if builtin.fields_of(inner) is not None]
+    schemas[_public(root)] |= mark
     return schemas
+
+
+def _public(name: str) -> str:
+    """`apps/v1.Deployment` -> `io.k8s.api.apps.v1.Deployment`, as Kubernetes' own documents name it."""
+    group, _, rest = name.partition("/")
+    return f"{_PACKAGES.get(group, 'io.k8s.api')}.{group}.{rest}"
 
 
 def _innermost(expression: str) -> str:
@@ -96,5 +110,5 @@ def _schema(expression: str) -> Object:
     if expression[0] == "{":
         return {"type": "object", "additionalProperties": _schema(expression[1:-1])}
     if builtin.fields_of(expression) is not None:
-        return {"allOf": [{"$ref": f"#/components/schemas/{expression}"}]}
+        return {"allOf": [{"$ref": f"#/components/schemas/{_public(expression)}"}]}
     return _PLAIN[expression]

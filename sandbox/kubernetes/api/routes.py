@@ -1,25 +1,26 @@
-"""Which handler answers which path and method."""
+"""Which handler answers which path and method, and whether the caller may."""
 
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
-from sandbox.kubernetes.api import discovery, openapi, proxy, subresources, target, verbs
+from sandbox.kubernetes.api import discovery, openapi, proxy, representation, reviews, subresources, target, verbs
 from sandbox.kubernetes.api.answers import answer
-from sandbox.kubernetes.api.auth import Identity
 from sandbox.kubernetes.api.bodies import parse
 from sandbox.kubernetes.api.context import Call, Server
 from sandbox.kubernetes.api.patches import patch
 from sandbox.kubernetes.api.watches import watch
-from sandbox.kubernetes.errors import MethodNotAllowed, PathNotFound, UnknownPath, Unsupported
+from sandbox.kubernetes.authorization.rules import Attributes
+from sandbox.kubernetes.errors import BadRequest, MethodNotAllowed, PathNotFound, UnknownPath, Unsupported
+from sandbox.kubernetes.identity import Identity
 
 log = logging.getLogger(__name__)
 Handler = Callable[[Call], Awaitable[Response]]
 
-_NOT_HERE = "the server does not allow this method on the requested resource"
+_HEALTH = ("readyz", "livez", "healthz")
 _COLLECTION: dict[str, Handler] = {
     "GET": verbs.list_objects,
     "POST": verbs.create,
@@ -40,7 +41,9 @@ _OWN: dict[tuple[str, str], dict[str, Handler]] = {
     ("pods", "proxy"): _PROXY,
     ("services", "proxy"): _PROXY,
     ("namespaces", "finalize"): {"PUT": verbs.update},
+    ("serviceaccounts", "token"): {"POST": subresources.request_token},
 }
+_PLAIN = frozenset({("pods", "log"), ("pods", "proxy"), ("services", "proxy")})  # answers that are not the server's
 _REFUSED = {
     ("pods", "exec"),
     ("pods", "attach"),
@@ -48,26 +51,29 @@ _REFUSED = {
     ("pods", "ephemeralcontainers"),
     ("pods", "resize"),
     ("nodes", "proxy"),
-    ("serviceaccounts", "token"),
 }
 
 
 async def dispatch(server: Server, request: Request, identity: Identity) -> Response:
     """Answers an authenticated request; raises ApiError."""
     path = request.url.path
-    parts = path.rstrip("/").split("/")
-    fixed = _document(server, parts[3:]) if parts[1:3] == ["openapi", "v3"] else _discovered(server, request, parts[1:])
-    if fixed is not None:
-        return answer(fixed)
-    if parts[1] not in ("api", "apis") or len(parts) < (4 if parts[1] == "api" else 5):
-        raise UnknownPath
-    return await _resource(server, request, identity, target.parse(path))
+    parts = path.rstrip("/").split("/")[1:]
+    if parts[:2] == ["api", "v1"] and len(parts) > 2 or (parts[:1] == ["apis"] and len(parts) > 3):
+        return await _resource(server, request, identity, target.parse(path))
+    server.authorizer.require(identity, Attributes(request.method.lower(), path=path))
+    if parts[:1] and parts[0] in _HEALTH:
+        return PlainTextResponse("ok")
+    if parts[:2] == ["openapi", "v3"]:
+        return answer(_document(server, parts[2:]))
+    return answer(_discovered(server, request, parts))
 
 
 def _discovered(server: Server, request: Request, parts: list[str]) -> Any:
-    """Discovery documents, None for every other path."""
+    """Discovery documents; raises PathNotFound or UnknownPath."""
     registry = server.store.registry
     match parts:
+        case ["version"]:
+            return discovery.version(server.settings)
         case ["api"]:
             return discovery.core_versions(request.url.netloc)
         case ["apis"]:
@@ -78,7 +84,9 @@ def _discovered(server: Server, request: Request, parts: list[str]) -> Any:
             return discovery.group(registry, group)
         case ["apis", group, version]:
             return discovery.resources(registry, group, version)
-    return None
+        case ["api", *_]:
+            raise PathNotFound
+    raise UnknownPath
 
 
 def _document(server: Server, parts: list[str]) -> Any:
@@ -93,22 +101,45 @@ def _document(server: Server, parts: list[str]) -> Any:
 
 
 async def _resource(server: Server, request: Request, identity: Identity, goal: target.Target) -> Response:
-    if goal.version == "v1" and request.method == "POST" and goal.name is None:
-        reviewed = await _review(request, identity, goal)
-        if reviewed is not None:
-            return answer(reviewed, 201)
+    server.authorizer.require(identity, _attributes(request, goal))
+    if goal.version == "v1" and goal.plural in reviews.GROUPS.get(goal.group, ()):
+        return await _review(server, request, identity, goal)
     resource = server.store.registry.find(goal.group, goal.version, goal.plural)
     if goal.namespace is not None and not resource.namespaced:
         raise PathNotFound
     call = Call(server, request, identity, goal, resource)
-    return await _handler(call)(call)
+    handler = _handler(call)
+    if (resource.key, goal.subresource or "") in _PLAIN:
+        return await handler(call)
+    wanted = representation.wanted(request)
+    call.check_options()
+    return representation.convert(await handler(call), wanted)
 
 
-async def _review(request: Request, identity: Identity, goal: target.Target) -> Any:
-    if goal.group not in ("authorization.k8s.io", "authentication.k8s.io"):
-        return None
+def _attributes(request: Request, goal: target.Target) -> Attributes:
+    """What the request asks for, as RBAC names it. A list selected by name is about that object."""
+    selected = ""
+    verb = _VERBS.get(request.method, request.method.lower())
+    if goal.name is None and verb in ("get", "delete"):
+        watched = request.query_params.get("watch", "").lower() in ("true", "1")
+        verb = {"get": "watch" if watched else "list", "delete": "deletecollection"}[verb]
+        for part in request.query_params.get("fieldSelector", "").split(","):
+            selected = part.removeprefix("metadata.name=") if part.startswith("metadata.name=") else selected
+    resource = f"{goal.plural}/{goal.subresource}" if goal.subresource else goal.plural
+    namespace = goal.namespace or (goal.name if (goal.group, goal.plural) == ("", "namespaces") else "")
+    return Attributes(verb, goal.group, resource, namespace or "", goal.name or selected)
+
+
+_VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+async def _review(server: Server, request: Request, identity: Identity, goal: target.Target) -> Response:
+    if request.method != "POST" or goal.name is not None:
+        raise MethodNotAllowed
     body = parse(await request.body())
-    return subresources.review(goal.group, goal.plural, body if isinstance(body, dict) else {}, identity)
+    if not isinstance(body, dict):
+        raise BadRequest("the body is not an object")
+    return await reviews.review(server, goal.group, goal.plural, body, identity)
 
 
 def _handler(call: Call) -> Handler:
@@ -117,8 +148,8 @@ def _handler(call: Call) -> Handler:
     if method == "GET" and goal.subresource is None and call.flag("watch"):
         return watch
     handler = _handlers(call).get(method)
-    if handler is None or (goal.name is None and method == "POST" and _lacks_namespace(call)):
-        raise MethodNotAllowed(_NOT_HERE)
+    if handler is None or (goal.name is None and method in ("POST", "DELETE") and _lacks_namespace(call)):
+        raise MethodNotAllowed
     if goal.name is not None and _lacks_namespace(call):
         raise PathNotFound
     return handler

@@ -1,19 +1,22 @@
-"""Subresources with a shape of their own: scale, binding, eviction; and reviews, which are asked but never stored."""
+"""Subresources with a shape of their own: scale, binding, eviction, token."""
 
+import logging
 from typing import Any
 
 from starlette.responses import Response
 
 from sandbox.kubernetes.api import bodies
 from sandbox.kubernetes.api.answers import answer
-from sandbox.kubernetes.api.auth import Identity
 from sandbox.kubernetes.api.context import Call
-from sandbox.kubernetes.api.patches import patch_with
-from sandbox.kubernetes.errors import BadRequest, Conflict, Invalid, TooManyRequests, invalid
-from sandbox.kubernetes.metadata import now
+from sandbox.kubernetes.api.patches import APPLY, MERGE, STRATEGIC, check_media_type, patch_with, read_patch
+from sandbox.kubernetes.errors import BadRequest, Conflict, Invalid, TooManyRequests, Unclassified, Unsupported, invalid
+from sandbox.kubernetes.metadata import after, now
 from sandbox.kubernetes.selectors import selector_matches
+from sandbox.kubernetes.service_account_tokens import AUDIENCE
 
+log = logging.getLogger(__name__)
 Object = dict[str, Any]
+_SHORTEST_TOKEN = 600  # seconds
 
 
 def _scale_of(call: Call, obj: Object) -> Object:
@@ -29,12 +32,12 @@ def _scale_of(call: Call, obj: Object) -> Object:
         status["selector"] = ",".join(f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items())
     elif paths.get("labelSelectorPath"):
         status["selector"] = _at(obj, paths["labelSelectorPath"]) or ""
-    replicas = _at(obj, paths["specReplicasPath"]) or 0
+    replicas = _at(obj, paths["specReplicasPath"])
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": meta,
-        "spec": {"replicas": replicas},
+        "spec": {"replicas": replicas} if replicas else {},  # none at all when 0, as the real server writes it
         "status": status,
     }
 
@@ -59,8 +62,13 @@ async def patch_scale(call: Call) -> Response:
     """Sets the replicas from a patch of the Scale."""
     live = call.store.get(call.resource.key, call.namespace, call.name)
     kind = bodies.media_type(call)
-    kind = "application/merge-patch+json" if "strategic" in kind else kind  # the same for a Scale
-    return _set_scale(call, patch_with(call, kind, _scale_of(call, live), bodies.parse(await call.request.body())))
+    check_media_type(call, kind)
+    if kind == APPLY:
+        log.warning("apply to scale is not implemented by the sandbox")
+        raise Unsupported("server-side apply of scale")
+    kind = MERGE if kind == STRATEGIC else kind  # the same for a Scale
+    body = read_patch(kind, await call.request.body())
+    return _set_scale(call, patch_with(call, kind, _scale_of(call, live), body))
 
 
 def _set_scale(call: Call, scale: Object) -> Response:
@@ -87,9 +95,11 @@ async def bind(call: Call) -> Response:
     """Puts a pod on a node, once."""
     body = await bodies.read_object(call)
     name = call.target.name or (body.get("metadata") or {}).get("name", "")
+    if (body.get("metadata") or {}).get("name", name) != name:
+        raise BadRequest("name in URL does not match name in Binding object")
     node = (body.get("target") or {}).get("name")
     if not node:
-        raise BadRequest("target.name is required")
+        raise Unclassified("target.name: Required value")
     pod = call.store.get("pods", call.namespace, name)
     if pod["spec"].get("nodeName"):
         raise Conflict("pods/binding", name, f'pod {name} is already assigned to node "{pod["spec"]["nodeName"]}"')
@@ -124,27 +134,24 @@ async def evict(call: Call) -> Response:
     return answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
 
 
-def review(group: str, plural: str, body: Object, identity: Identity) -> Object | None:
-    """The answer to an access or identity review, None when there is no such review. Everybody let in may do all."""
-    user = {"username": identity.name, "groups": list(identity.groups)}
-    allowed = {"allowed": True, "reason": "every caller of the sandbox is a cluster administrator"}
-    rules = {
-        "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-        "incomplete": False,
-    }
-    reviews: dict[tuple[str, str], tuple[str, Object]] = {
-        ("authorization.k8s.io", "selfsubjectaccessreviews"): ("SelfSubjectAccessReview", allowed),
-        ("authorization.k8s.io", "selfsubjectrulesreviews"): ("SelfSubjectRulesReview", rules),
-        ("authorization.k8s.io", "subjectaccessreviews"): ("SubjectAccessReview", allowed),
-        ("authentication.k8s.io", "selfsubjectreviews"): ("SelfSubjectReview", {"userInfo": user}),
-    }
-    found = reviews.get((group, plural))
-    if found is None:
-        return None
-    kind, status = found
-    meta = {"creationTimestamp": None}
-    return {"kind": kind, "apiVersion": f"{group}/v1", "metadata": meta} | {
-        "spec": body.get("spec") or {},
-        "status": status,
-    }
+async def request_token(call: Call) -> Response:
+    """A token of a ServiceAccount (TokenRequest)."""
+    body = await bodies.read_object(call)
+    spec = dict(body.get("spec") or {})
+    account = call.store.get("serviceaccounts", call.namespace, call.name)
+    seconds = int(spec.get("expirationSeconds") or 3600)
+    if seconds < _SHORTEST_TOKEN:
+        cause = invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
+        raise Invalid("TokenRequest.authentication.k8s.io", "", [cause])
+    bound = spec.get("boundObjectRef") or {}
+    if bound and bound.get("kind") != "Pod":
+        raise Unsupported(f"tokens bound to a {bound.get('kind')}")
+    pod = call.store.get("pods", call.namespace, bound["name"]) if bound else None
+    spec |= {"audiences": spec.get("audiences") or [AUDIENCE], "expirationSeconds": seconds}
+    token = call.server.accounts.issue(account, spec["audiences"], seconds, pod)
+    answered: Object = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1"}
+    meta = {"name": call.name, "namespace": call.namespace, "creationTimestamp": now()}
+    spec["boundObjectRef"] = spec.get("boundObjectRef")
+    return answer(
+        answered | {"metadata": meta, "spec": spec, "status": {"token": token, "expirationTimestamp": after(seconds)}}, 201
+    )

@@ -1,17 +1,14 @@
 """get, list, create, update, delete and deletecollection of any resource."""
 
-import base64
-import json
 from typing import Any
 
 from starlette.responses import Response
 
 from sandbox.kubernetes.api import bodies, tables
 from sandbox.kubernetes.api.answers import answer, entry_bytes, in_version, list_bytes
-from sandbox.kubernetes.api.context import Call
-from sandbox.kubernetes.entry import Entry
-from sandbox.kubernetes.errors import BadRequest, Invalid, NotFound, unsupported
-from sandbox.kubernetes.selectors import Matcher, field_matcher, label_matcher
+from sandbox.kubernetes.api.context import Call, dry_run_causes
+from sandbox.kubernetes.api.pages import check_list_options, matcher, page
+from sandbox.kubernetes.errors import Invalid, NotFound, invalid, unsupported
 
 Object = dict[str, Any]
 _RETURNED = frozenset({
@@ -24,18 +21,6 @@ _JOB_WARNING = (
 )
 
 
-def matcher(call: Call) -> Matcher:
-    """What labelSelector, fieldSelector and the path's name ask for."""
-    tests = []
-    if call.query.get("labelSelector"):
-        tests.append(label_matcher(call.query["labelSelector"]))
-    if call.query.get("fieldSelector"):
-        tests.append(field_matcher(call.resource.key, call.query["fieldSelector"]))
-    if call.target.name:
-        tests.append(lambda obj: obj["metadata"]["name"] == call.name)
-    return lambda obj: all(test(obj) for test in tests)
-
-
 async def get(call: Call) -> Response:
     """One object."""
     entry = call.store.entry(call.resource.key, call.namespace, call.name)
@@ -46,39 +31,19 @@ async def get(call: Call) -> Response:
 
 async def list_objects(call: Call) -> Response:
     """The objects that match, at most `limit` of them, with a token to go on."""
-    matches = matcher(call)
-    entries = [entry for entry in call.store.entries(call.resource.key, call.namespace) if matches(entry.object)]
-    meta: Object = {"resourceVersion": str(call.store.revision)}
-    entries = _page(call, entries, meta)
+    check_list_options(call)
+    meta: Object = {}
+    entries = page(call, meta)
     if tables.wanted(call.request):
-        return answer(tables.table(call.resource, [entry.object for entry in entries], meta))
-    return answer(list_bytes(call.resource, call.target.version, entries, meta))
-
-
-def _page(call: Call, entries: list[Entry], meta: Object) -> list[Entry]:
-    token, limit = call.query.get("continue"), call.integer("limit")
-    if token:
-        start = _read_token(token)
-        entries = [entry for entry in entries if entry.key > start]
-    if limit and limit < len(entries):
-        meta["remainingItemCount"] = len(entries) - limit
-        entries = entries[:limit]
-        meta["continue"] = base64.urlsafe_b64encode(json.dumps(entries[-1].key).encode()).decode()
-    return entries
-
-
-def _read_token(token: str) -> tuple[str, str]:
-    try:
-        namespace, name = json.loads(base64.urlsafe_b64decode(token))
-    except ValueError as error:
-        raise BadRequest(f"continue key is not valid: {error}") from error
-    return namespace, name
+        return answer(tables.table(call.resource, [entry.object for entry in entries], meta), warnings=call.warnings)
+    return answer(list_bytes(call.resource, call.target.version, entries, meta), warnings=call.warnings)
 
 
 async def create(call: Call) -> Response:
     """A new object from the body: 201."""
     obj = bodies.checked(call, await bodies.read_object(call))
-    created = call.store.create(call.resource.key, obj, field_manager=call.manager, dry_run=call.dry_run)
+    key, manager = call.resource.key, call.manager
+    created = call.write(lambda dry_run: call.store.create(key, obj, field_manager=manager, dry_run=dry_run))
     return answer(in_version(call, created), 201, call.warnings)
 
 
@@ -86,19 +51,22 @@ async def update(call: Call) -> Response:
     """The object replaced by the body, or its status or finalizers on those paths."""
     obj = bodies.checked(call, await bodies.read_object(call))
     call.store.entry(call.resource.key, call.namespace, call.name)
-    updated = call.store.update(
-        call.resource.key,
-        obj,
-        subresource=call.target.subresource,
-        field_manager=call.manager,
-        dry_run=call.dry_run,
-    )
+    updated = write_update(call, obj)
     return answer(in_version(call, updated), 200, call.warnings)
+
+
+def write_update(call: Call, obj: Object) -> Object:
+    """The object replaced by `obj`, or its subresource."""
+    key, sub, manager = call.resource.key, call.target.subresource, call.manager
+    return call.write(
+        lambda dry_run: call.store.update(key, obj, subresource=sub, field_manager=manager, dry_run=dry_run)
+    )
 
 
 async def delete(call: Call) -> Response:
     """The object deleted: its Status, or the object while it is still there (and always for a few kinds)."""
     options = await bodies.read_options(call)
+    _check_options(call, options)
     uid = call.store.entry(call.resource.key, call.namespace, call.name).object["metadata"]["uid"]
     obj, gone = _delete(call, options, call.namespace, call.name)
     if not gone or call.resource.key in _RETURNED:
@@ -119,13 +87,26 @@ def _delete(call: Call, options: Object, namespace: str | None, name: str) -> tu
         grace_seconds=_grace(call, options),
         preconditions_uid=conditions.get("uid"),
         preconditions_version=conditions.get("resourceVersion"),
-        dry_run=call.dry_run or call.dry_run_of(options.get("dryRun") or []),
+        dry_run=call.dry_run or bool(options.get("dryRun")),
     )
+
+
+def _check_options(call: Call, options: Object) -> None:
+    """Raises Invalid for a propagation or dry run that there is not."""
+    given = {key: options.get(key, call.query.get(key)) for key in ("propagationPolicy", "orphanDependents")}
+    policy, causes = given["propagationPolicy"], dry_run_causes(options.get("dryRun") or [])
+    if policy is not None and given["orphanDependents"] is not None:
+        text = "orphanDependents and deletionPropagation cannot be both set"
+        causes.append(invalid("propagationPolicy", policy, text))
+    elif policy is not None and policy not in _POLICIES:
+        causes.append(unsupported("propagationPolicy", policy, [*sorted(_POLICIES), "nil"]))
+    if causes:
+        raise Invalid("DeleteOptions.meta.k8s.io", "", causes)
 
 
 def _propagation(call: Call, options: Object) -> str:
     """Background, but for jobs, whose pods stay unless the caller says otherwise."""
-    policy = call.query.get("propagationPolicy") or options.get("propagationPolicy")
+    policy = options.get("propagationPolicy") or call.query.get("propagationPolicy")
     orphan = options.get("orphanDependents", call.query.get("orphanDependents"))
     if policy is None and orphan is not None:
         policy = "Orphan" if str(orphan).lower() == "true" else "Background"
@@ -133,9 +114,6 @@ def _propagation(call: Call, options: Object) -> str:
         if _JOB_WARNING not in call.warnings:
             call.warnings.append(_JOB_WARNING)
         return "Orphan"
-    if policy is not None and policy not in _POLICIES:
-        cause = unsupported("propagationPolicy", policy, [*_POLICIES])
-        raise Invalid("DeleteOptions.meta.k8s.io", "", [cause])
     return policy or "Background"
 
 
@@ -147,6 +125,8 @@ def _grace(call: Call, options: Object) -> int | None:
 async def delete_collection(call: Call) -> Response:
     """Every object that matches deleted; answers with the list."""
     options = await bodies.read_options(call)
+    _check_options(call, options)
+    check_list_options(call)
     matches = matcher(call)
     entries = [entry for entry in call.store.entries(call.resource.key, call.namespace) if matches(entry.object)]
     for entry in entries:

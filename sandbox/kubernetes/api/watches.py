@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from sandbox.kubernetes.api import tables
 from sandbox.kubernetes.api.answers import entry_bytes
 from sandbox.kubernetes.api.context import Call
-from sandbox.kubernetes.api.verbs import matcher
+from sandbox.kubernetes.api.pages import matcher
 from sandbox.kubernetes.entry import Entry
 from sandbox.kubernetes.errors import BadRequest, Gone, Timeout
 from sandbox.kubernetes.journal import Event, Subscription

@@ -3,6 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+from sandbox.kubernetes.controllers.claims import Claims
 from sandbox.kubernetes.controllers.daemonsets import DaemonSets
 from sandbox.kubernetes.controllers.deployments import Deployments
 from sandbox.kubernetes.controllers.endpoints import EndpointsController
@@ -12,7 +13,7 @@ from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
 from sandbox.kubernetes.controllers.namespaces import Namespaces
 from sandbox.kubernetes.controllers.nodes import Nodes
 from sandbox.kubernetes.controllers.replicasets import ReplicaSets
-from sandbox.kubernetes.controllers.runtime import Controller, Worker, dispatch
+from sandbox.kubernetes.controllers.runtime import Reconciler, Worker, dispatch
 from sandbox.kubernetes.controllers.scheduler import Scheduler
 from sandbox.kubernetes.controllers.service_accounts import ServiceAccounts
 from sandbox.kubernetes.controllers.statefulsets import StatefulSets
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sandbox.kubernetes.store import Store
 
 
-def controllers(store: "Store", settings: "Settings") -> list[Controller]:
+def controllers(store: "Store", settings: "Settings") -> list[Reconciler]:
     """One of each."""
     return [
         Namespaces(store),
@@ -35,6 +36,7 @@ def controllers(store: "Store", settings: "Settings") -> list[Controller]:
         Jobs(store, settings.speed),
         Scheduler(store),
         EndpointsController(store),
+        Claims(store),
         Nodes(store),
         LoadBalancers(store, settings),
     ]
@@ -45,7 +47,7 @@ def start(store: "Store", settings: "Settings") -> list[asyncio.Task[None]]:
     return run(store, controllers(store, settings))
 
 
-def run(store: "Store", chosen: list[Controller]) -> list[asyncio.Task[None]]:
+def run(store: "Store", chosen: list[Reconciler]) -> list[asyncio.Task[None]]:
     """Start these controllers, and the dispatcher that feeds them."""
     workers = [Worker(controller) for controller in chosen]
     tasks = [asyncio.create_task(worker.run(), name=type(worker.controller).__name__) for worker in workers]

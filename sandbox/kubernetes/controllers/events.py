@@ -4,14 +4,10 @@ The same event about the same object is counted, not repeated, as client-go's co
 """
 
 import logging
-from typing import TYPE_CHECKING
 
-from sandbox.kubernetes.controllers.objects import Object, name_of, namespace_of, stable_hash, uid_of
+from sandbox.kubernetes.controllers.objects import Object, Objects, name_of, namespace_of, stable_hash, uid_of
 from sandbox.kubernetes.errors import ApiError, NotFound
 from sandbox.kubernetes.metadata import now
-
-if TYPE_CHECKING:
-    from sandbox.kubernetes.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +15,7 @@ log = logging.getLogger(__name__)
 class Recorder:
     """Records events in the name of one component, such as `deployment-controller`."""
 
-    def __init__(self, store: "Store", component: str) -> None:
+    def __init__(self, store: Objects, component: str) -> None:
         self._store = store
         self._component = component
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from sandbox.kubernetes.controllers.events import Recorder
 from sandbox.kubernetes.controllers.objects import (
     Object,
+    Objects,
     annotations_of,
     is_terminating,
     name_of,
@@ -20,13 +21,12 @@ from sandbox.kubernetes.controllers.objects import (
     uid_of,
 )
 from sandbox.kubernetes.controllers.queue import Key
-from sandbox.kubernetes.controllers.runtime import Again, Controller, Retry
+from sandbox.kubernetes.controllers.runtime import Again, Reconciler, Retry
 from sandbox.kubernetes.errors import NotFound
 
 if TYPE_CHECKING:
     from sandbox.kubernetes.controllers.elb import Wanted
     from sandbox.kubernetes.settings import Settings
-    from sandbox.kubernetes.store import Store
 
 Answer = TypeVar("Answer")
 
@@ -49,13 +49,13 @@ class Cloud(Protocol):
         """Remove it; False while something of it remains."""
 
 
-class LoadBalancers(Controller):
-    """The service controller of the cloud controller manager."""
+class LoadBalancers(Reconciler):
+    """The service controller of the cloud controller manager, before the stand-in's store or a real API server."""
 
     def __init__(
-        self, store: "Store", settings: "Settings", connect: "Callable[[Settings], Cloud] | None" = None
+        self, store: Objects, settings: "Settings", connect: "Callable[[Settings], Cloud] | None" = None
     ) -> None:
-        super().__init__(store)
+        self.store = store
         self._settings = settings
         self._connect = connect or _connect
         self._cloud: Cloud | None = None

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sandbox.kubernetes.metadata import now
 
@@ -12,6 +12,17 @@ Object = dict[str, Any]
 
 # The alphabet of generated names: no vowels, no look-alikes (k8s.io/apimachinery/pkg/util/rand).
 _SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+
+
+class Objects(Protocol):
+    """Where a controller gets objects from and puts them: this process's store, or a real API server.
+
+    `kind` is "services" or "deployments.apps". Raises the errors of sandbox/kubernetes/errors.py.
+    """
+
+    def get(self, kind: str, namespace: str | None, name: str) -> Object: ...
+    def create(self, kind: str, obj: Object) -> Object: ...
+    def update(self, kind: str, obj: Object, *, subresource: str | None = None) -> Object: ...
 
 
 def parse_time(text: str) -> datetime:

@@ -29,11 +29,8 @@ class Retry(Exception):
     """Raised by a controller whose work could not be done now, for a reason that it has already told."""
 
 
-class Controller(ABC):
-    """Keeps one kind of object as its spec says."""
-
-    def __init__(self, store: "Store") -> None:
-        self.store = store
+class Reconciler(ABC):
+    """Keeps one kind of object as its spec says, wherever the objects are."""
 
     @abstractmethod
     def keys(self, change: str, kind: str, obj: Object) -> Iterable[Key]:
@@ -44,10 +41,17 @@ class Controller(ABC):
         """Bring what belongs to `key` one step nearer to its spec; says after how many seconds to look again."""
 
 
+class Controller(Reconciler):
+    """One that reads and writes this process's own store."""
+
+    def __init__(self, store: "Store") -> None:
+        self.store = store
+
+
 class Worker:
     """One controller with its queue."""
 
-    def __init__(self, controller: Controller) -> None:
+    def __init__(self, controller: Reconciler) -> None:
         self.controller = controller
         self.queue = WorkQueue()
         self._name = type(controller).__name__

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 
 ROOT_CA = "kube-root-ca.crt"
 
+_DESCRIPTION = "kubernetes.io/description"
+_EXPLAINED = (
+    "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the "
+    "internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes "
+    "clusters."
+)
+
 
 class ServiceAccounts(Controller):
     """The serviceaccount- and root-ca-certificate-publisher-controllers. `ca`: the cluster's certificate file."""
@@ -41,4 +48,5 @@ class ServiceAccounts(Controller):
 
     def _ensure(self, kind: str, obj: Object, namespace: str, name: str) -> None:
         if self.store.peek(kind, namespace, name) is None:
-            self.store.create(kind, obj | {"metadata": {"name": name, "namespace": namespace}})
+            annotations = {"annotations": {_DESCRIPTION: _EXPLAINED}} if name == ROOT_CA else {}
+            self.store.create(kind, obj | {"metadata": {"name": name, "namespace": namespace} | annotations})

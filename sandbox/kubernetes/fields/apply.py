@@ -10,8 +10,8 @@ from sandbox.kubernetes import metadata
 from sandbox.kubernetes.errors import ApplyConflict, BadRequest, Cause
 from sandbox.kubernetes.fields import fieldset
 from sandbox.kubernetes.fields.fieldset import FieldSet
-from sandbox.kubernetes.fields.managed import APPLY, Manager, own_part, read, replaced, write
-from sandbox.kubernetes.fields.merge import merge, without
+from sandbox.kubernetes.fields.managed import APPLY, Manager, before_first_apply, own_part, read, replaced, write
+from sandbox.kubernetes.fields.merge import merge, remove
 from sandbox.kubernetes.fields.shape import Shape, shape_of
 from sandbox.kubernetes.resources import Resource
 
@@ -25,11 +25,10 @@ def apply(
     if config["metadata"].get("managedFields"):
         raise BadRequest("metadata.managedFields must be nil")
     shape = shape_of(resource)
-    _check_duplicates(config, shape, "")
     wanted = own_part(resource, config, subresource)
     current = own_part(resource, live, subresource)
     me = Manager(manager, APPLY, resource.api_version, subresource or "", metadata.now(), _claim(wanted, shape))
-    managers = read(live)
+    managers = read(live) or before_first_apply(resource, live, subresource)
     previous = next((each for each in managers if each.identity == me.identity), None)
     others = [each for each in managers if each.identity != me.identity]
 
@@ -58,13 +57,27 @@ def _settle(others: list[Manager], changed: FieldSet, *, force: bool) -> list[Ma
 
 
 def _prune(merged: Object, previous: Manager, me: Manager, others: list[Manager], shape: Shape) -> Object:
-    dropped = fieldset.difference(previous.fields, me.fields)
-    if not dropped:
+    """Takes out what the manager applied before and nobody owns any more.
+
+    A declared field (`data`, `spec`) in which nobody owns anything goes with all that is in it, owned or not.
+    """
+
+    def declared(tree: FieldSet) -> FieldSet:
+        return fieldset.with_fields(tree, shape)
+
+    def present(value: Object | None) -> FieldSet:
+        return declared(fieldset.members(value, shape)) if value else {}
+
+    if not fieldset.difference(previous.fields, me.fields):
         return merged
-    kept = me.fields
+    owned = me.fields
     for other in others:
-        kept = fieldset.union(kept, other.fields)
-    return without(merged, dropped, kept, shape) or {}
+        owned = fieldset.union(owned, other.fields)
+    every, last = present(merged), declared(previous.fields)
+    left = fieldset.union(present(remove(merged, last, shape)), declared(owned))
+    kept = present(remove(merged, fieldset.difference(every, left), shape))
+    gone = fieldset.intersection(fieldset.difference(every, kept), last)
+    return remove(merged, gone, shape) or {}
 
 
 def _compose(live: Object, merged: Object) -> Object:
@@ -82,21 +95,9 @@ def _is_identity(key: str) -> bool:
 _ANY = Resource("", ("v1",), "any", "Any")
 
 
-def _check_duplicates(value: Any, shape: Shape, path: str) -> None:
-    """Refuses keyed lists with two entries of one key, which could not be told apart."""
-    if fieldset.is_map(value, shape):
-        for key, item in value.items():
-            _check_duplicates(item, shape.child(key), f"{path}.{key}")
-    elif fieldset.is_keyed(value, shape):
-        entries = fieldset.keyed(value, shape)
-        if len(entries) != len(value):
-            raise BadRequest(f"failed to create typed patch object: {path}: duplicate entries for a key")
-        for key, item in entries.items():
-            _check_duplicates(item, shape.item(), path + fieldset.paths({key: fieldset.MEMBER})[0])
-
-
 def _conflict(conflicts: list[tuple[Manager, FieldSet]]) -> ApplyConflict:
     listed = [(manager.label, path) for manager, fields in conflicts for path in fieldset.paths(fields)]
+    listed.sort(key=lambda each: each[0])
     causes = [Cause(path, "FieldManagerConflict", f"conflict with {label}") for label, path in listed]
     if len(listed) == 1:
         label, path = listed[0]

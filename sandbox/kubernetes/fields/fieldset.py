@@ -106,26 +106,25 @@ def _entry(item: Any, shape: Shape, inner: Shape) -> FieldSet:
 
 
 def added(value: Any, shape: Shape) -> FieldSet:
-    """The fields that come into being with `value`: as `members`, and free maps and keyed lists themselves."""
-    if is_map(value, shape) and value:
-        result = {"f:" + key: added(item, shape.child(key)) for key, item in value.items()}
-        return result if shape.struct else union(result, MEMBER)
-    if is_keyed(value, shape) and value:
+    """The fields that come into being with `value`: it and everything in it."""
+    if is_map(value, shape):
+        return union(MEMBER, {"f:" + key: added(item, shape.child(key)) for key, item in value.items()})
+    if is_keyed(value, shape):
         inner = shape.item()
-        entries = keyed(value, shape).items()
-        return union(MEMBER, {key: union(MEMBER, added(item, inner)) for key, item in entries})
+        return union(MEMBER, {key: added(item, inner) for key, item in keyed(value, shape).items()})
     return dict(MEMBER)
 
 
 def compare(old: Any, new: Any, shape: Shape) -> tuple[FieldSet, FieldSet]:
-    """Which fields are new or differ in `new`, and which are gone."""
+    """Which fields are new or differ in `new`, and which are gone. A null is an empty map or list, but not equal to it."""
     if old == new:
         return {}, {}
-    if is_map(old, shape) and is_map(new, shape):
-        return _compare_entries(old, new, shape.child, "f:")
-    if is_keyed(old, shape) and is_keyed(new, shape):
-        inner = shape.item()
-        return _compare_entries(keyed(old, shape), keyed(new, shape), lambda _key: inner, "")
+    if old or new:
+        if is_map(old or {}, shape) and is_map(new or {}, shape):
+            return _compare_entries(old or {}, new or {}, shape.child, "f:")
+        if is_keyed(old or [], shape) and is_keyed(new or [], shape):
+            inner = shape.item()
+            return _compare_entries(keyed(old or [], shape), keyed(new or [], shape), lambda _key: inner, "")
     return dict(MEMBER), {}
 
 
@@ -137,14 +136,30 @@ def _compare_entries(
     for key in old.keys() | new.keys():
         element, shape = prefix + key, child(key)
         if key not in old:
-            changed[element] = union(added(new[key], shape), {} if prefix else MEMBER)
+            changed[element] = added(new[key], shape)
         elif key not in new:
-            removed[element] = union(added(old[key], shape), MEMBER)
+            removed[element] = added(old[key], shape)
         else:
             inner_changed, inner_removed = compare(old[key], new[key], shape)
             changed |= {element: inner_changed} if inner_changed else {}
             removed |= {element: inner_removed} if inner_removed else {}
     return changed, removed
+
+
+def with_fields(tree: FieldSet, shape: Shape) -> FieldSet:
+    """The set with the declared fields on the way to its members as members (EnsureNamedFieldsAreMembers)."""
+    result: FieldSet = {}
+    for key, node in tree.items():
+        if key == ".":
+            result[key] = {}
+            continue
+        inner = with_fields(node, _inside(key, shape))
+        result[key] = union(inner, MEMBER) if key.startswith("f:") and shape.struct else inner
+    return result
+
+
+def _inside(element: str, shape: Shape) -> Shape:
+    return shape.child(element[2:]) if element.startswith("f:") else shape.item()
 
 
 def paths(tree: FieldSet, prefix: str = "") -> list[str]:

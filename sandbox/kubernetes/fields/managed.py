@@ -14,6 +14,7 @@ from sandbox.kubernetes.fields.fieldset import (
 )
 from sandbox.kubernetes.fields.shape import shape_of
 from sandbox.kubernetes.resources import Resource
+from sandbox.kubernetes.schema import builtin
 
 Object = dict[str, Any]
 APPLY, UPDATE = "Apply", "Update"
@@ -101,15 +102,40 @@ def own_part(resource: Resource, obj: Object, subresource: str | None) -> Object
 
 
 def track(resource: Resource, new: Object, old: Object | None, name: str, subresource: str | None) -> None:
-    """Gives the fields that differ between `old` and `new` to manager `name`, in new.metadata.managedFields."""
-    before = own_part(resource, old, subresource) if old else {}
-    changed, removed = compare(before, own_part(resource, new, subresource), shape_of(resource))
-    managers = read(old) if old else []
+    """Gives the fields that differ between `old` and `new` to manager `name`, in new.metadata.managedFields.
+
+    Nothing is tracked in an object that has no managers, unless it is new.
+    """
+    if old and not new["metadata"].get("managedFields"):
+        return
+    changed, removed = _differences(resource, old or empty(resource), new, subresource)
     if changed or removed:
-        managers = _reassign(managers, changed, removed, _updater(resource, name, subresource))
+        managers = _reassign(read(new) if old else [], changed, removed, _updater(resource, name, subresource))
         write(new, managers)
-    elif old and "managedFields" in old["metadata"]:
-        new["metadata"]["managedFields"] = old["metadata"]["managedFields"]
+
+
+def before_first_apply(resource: Resource, live: Object, subresource: str | None) -> list[Manager]:
+    """The manager to whom everything belongs in an object without managers that is applied to."""
+    if "uid" not in live["metadata"]:
+        return []
+    fields, _ = _differences(resource, empty(resource), live, subresource)
+    return [replaced(_updater(resource, "before-first-apply", subresource), fields)] if fields else []
+
+
+def _differences(resource: Resource, old: Object, new: Object, subresource: str | None) -> tuple[FieldSet, FieldSet]:
+    before, after = ({"metadata": {}} | own_part(resource, each, subresource) for each in (old, new))
+    return compare(before, after, shape_of(resource))
+
+
+def empty(resource: Resource) -> Object:
+    """An object of the resource of which nothing is set."""
+    root = builtin.root(resource.key)
+    return {"metadata": {}} | (builtin.zero(root) if root else {})
+
+
+def resets(entries: list[Object] | None) -> bool:
+    """Whether a caller's managedFields ask for all managers to be forgotten: no entries, or empty ones."""
+    return entries is not None and not any(entries)
 
 
 def _updater(resource: Resource, name: str, subresource: str | None) -> Manager:

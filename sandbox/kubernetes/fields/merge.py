@@ -29,41 +29,19 @@ def _merge_lists(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
     return merged + list(wanted.values())
 
 
-def without(value: Any, tree: FieldSet, kept: FieldSet, shape: Shape) -> Any:
-    """`value` without the members of `tree`, except where `kept` (what others own) has members.
-
-    None when nothing stays. An entry of a keyed list that stays for the sake of others' fields keeps its key fields.
-    """
-    if "." in tree and not kept:
-        return None
+def remove(value: Any, tree: FieldSet, shape: Shape) -> Any:
+    """`value` without the members of `tree` and what is in them; None when nothing is left of a map or list."""
     if is_map(value, shape):
-        return _without_fields(value, tree, kept, shape)
+        fields = {key: _rest(item, tree.get("f:" + key), shape.child(key)) for key, item in value.items()}
+        return {key: item for key, item in fields.items() if item is not None} or None
     if is_keyed(value, shape):
-        return _without_items(value, tree, kept, shape)
-    return None if "." in tree and "." not in kept else value
+        inner = shape.item()
+        items = [_rest(item, tree.get(item_key(item, shape)), inner) for item in value]
+        return [item for item in items if item is not None] or None
+    return value
 
 
-def _without_fields(value: dict[str, Any], tree: FieldSet, kept: FieldSet, shape: Shape) -> Any:
-    result = {}
-    for key, item in value.items():
-        element = "f:" + key
-        rest = item
-        if element in tree:
-            rest = without(item, tree[element], kept.get(element, {}), shape.child(key))
-        if rest is not None:
-            result[key] = rest
-    return result if result or not value or "." in kept else None
-
-
-def _without_items(value: list[Any], tree: FieldSet, kept: FieldSet, shape: Shape) -> Any:
-    inner = shape.item()
-    result = []
-    for item in value:
-        element = item_key(item, shape)
-        rest = item
-        if element in tree:
-            rest = without(item, tree[element], kept.get(element, {}), inner)
-        if rest is not None:
-            keys = {key: item[key] for key in shape.keys if key in item} if isinstance(rest, dict) else {}
-            result.append(keys | rest if keys else rest)
-    return result if result or not value or "." in kept else None
+def _rest(item: Any, tree: FieldSet | None, shape: Shape) -> Any:
+    if tree is None:
+        return item
+    return None if "." in tree else remove(item, tree, shape)

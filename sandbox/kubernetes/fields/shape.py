@@ -1,12 +1,12 @@
 """How values merge: which maps and lists are taken as one, and by which keys list entries are told apart.
 
 The same shapes serve server-side apply (listType, mapType) and strategic merge patch (patchMergeKey). For built-in
-types the facts are the `+listType`, `+listMapKey`, `+mapType=atomic` and `patchMergeKey` markers of k8s.io/api; a list
-without an entry here is atomic, a map granular. For custom resources they come from the `x-kubernetes-*` extensions.
+types the facts are the markers of k8s.io/api (see schema/generate.py); a list without one is atomic, a map
+granular. For custom resources they come from the `x-kubernetes-*` extensions.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -21,6 +21,8 @@ class Shape:
     kind: str = "map"
     child: Callable[[str], "Shape"] = field(default=lambda _key: UNTYPED)
     struct: bool = False  # a map whose fields are declared
+    fields: frozenset[str] | None = None  # the only ones that may be there, None: any
+    scalar: str = ""  # "string", "boolean", "numeric"; empty when the type is not checked
     item: Callable[[], "Shape"] = field(default=lambda: UNTYPED)
     keys: tuple[str, ...] = ()
     defaults: tuple[tuple[str, Any], ...] = ()  # of key fields that may be left out
@@ -30,51 +32,8 @@ class Shape:
 UNTYPED: Shape = Shape()
 ATOMIC = Shape("atomic")
 
-_ATOMIC_TYPES = frozenset({
-    "V1LabelSelector", "V1NodeSelector", "V1NodeSelectorTerm", "V1LocalObjectReference", "V1ObjectReference",
-    "V1SecretKeySelector", "V1ConfigMapKeySelector", "V1ObjectFieldSelector", "V1ResourceFieldSelector",
-    "V1TypedLocalObjectReference", "V1RoleRef", "V1ScopeSelector", "V1SecretReference", "V1EndpointAddress",
-    "V1EndpointPort", "CoreV1EndpointPort", "V1IngressServiceBackend",
-})  # fmt: skip
-_ATOMIC_MAPS = frozenset({("V1PodSpec", "nodeSelector"), ("V1ServiceSpec", "selector")})
-_SETS = frozenset({
-    ("V1ObjectMeta", "finalizers"), ("V1NodeSpec", "podCIDRs"), ("V1PersistentVolumeSpec", "accessModes"),
-})  # fmt: skip
-_PORT = ("containerPort", "protocol")
-_LISTS: dict[tuple[str, str], tuple[str, ...]] = {
-    ("V1ObjectMeta", "ownerReferences"): ("uid",),
-    ("V1PodSpec", "containers"): ("name",),
-    ("V1PodSpec", "initContainers"): ("name",),
-    ("V1PodSpec", "ephemeralContainers"): ("name",),
-    ("V1PodSpec", "volumes"): ("name",),
-    ("V1PodSpec", "imagePullSecrets"): ("name",),
-    ("V1PodSpec", "hostAliases"): ("ip",),
-    ("V1PodSpec", "topologySpreadConstraints"): ("topologyKey", "whenUnsatisfiable"),
-    ("V1PodSpec", "resourceClaims"): ("name",),
-    ("V1PodSpec", "schedulingGates"): ("name",),
-    ("V1ResourceRequirements", "claims"): ("name",),
-    ("V1PodStatus", "podIPs"): ("ip",),
-    ("V1ServiceSpec", "ports"): ("port", "protocol"),
-    ("V1NodeStatus", "addresses"): ("type",),
-    ("V1ServiceAccount", "secrets"): ("name",),
-    ("V1MutatingWebhookConfiguration", "webhooks"): ("name",),
-    ("V1ValidatingWebhookConfiguration", "webhooks"): ("name",),
-    ("V1MutatingWebhook", "matchConditions"): ("name",),
-    ("V1ValidatingWebhook", "matchConditions"): ("name",),
-}
-for _container in ("V1Container", "V1EphemeralContainer"):
-    _LISTS |= {
-        (_container, "env"): ("name",),
-        (_container, "ports"): _PORT,
-        (_container, "volumeMounts"): ("mountPath",),
-        (_container, "volumeDevices"): ("devicePath",),
-    }
-_KEY_DEFAULTS = {"protocol": "TCP"}
-_PATCH_ONLY = {
-    ("V1JobStatus", "conditions"): "type",
-    ("V1ServiceAccount", "imagePullSecrets"): "name",
-    ("V1ProjectedVolumeSource", "sources"): "",
-}
+_SCALARS = {"str": "string", "bytes": "string", "bool": "boolean", "int32": "numeric", "int64": "numeric"}
+_SCALARS |= {"float": "numeric", "string": "string", "boolean": "boolean", "integer": "numeric", "number": "numeric"}
 
 
 @cache
@@ -82,46 +41,48 @@ def _type_shape(name: str) -> Shape:
     """The shape of a type expression of the built-in table."""
     fields = builtin.fields_of(name)
     if fields is None:
-        return UNTYPED
-    if name in _ATOMIC_TYPES:
-        return Shape("atomic", child=lambda key: _field_shape(name, key), struct=True)
-    return Shape("map", child=lambda key: _field_shape(name, key), struct=True)
+        return Shape("scalar", scalar=_SCALARS[name]) if name in _SCALARS else UNTYPED
+    kind = "atomic" if builtin.is_atomic(name) else "map"
+    return Shape(kind, child=lambda key: _field_shape(name, key), struct=True, fields=frozenset(fields))
 
 
 @cache
 def _field_shape(owner: str, name: str) -> Shape:
-    expression = (builtin.fields_of(owner) or {}).get(name, "any")
-    if expression[0] == "[":
-        return _list_shape(owner, name, expression[1:-1])
-    if expression[0] == "{":
-        item = expression[1:-1]
-        kind = "atomic" if (owner, name) in _ATOMIC_MAPS else "map"
-        return Shape(kind, child=lambda _key: _type_shape(item))
-    return UNTYPED if expression == "any" else _type_shape(expression)
+    field = (builtin.fields_of(owner) or {}).get(name)
+    if field is None or field.type == "any":
+        return UNTYPED
+    if field.type[0] == "[":
+        return _list_shape(field)
+    if field.type[0] == "{":
+        return Shape("atomic" if field.atomic else "map", child=lambda _key: _type_shape(field.inner))
+    shape = _type_shape(field.type)
+    return replace(shape, kind="atomic") if field.atomic else shape
 
 
-def _list_shape(owner: str, name: str, item: str) -> Shape:
+def _list_shape(field: builtin.Field) -> Shape:
     def item_shape() -> Shape:
-        return _type_shape(item)
+        return _type_shape(field.inner)
 
-    if (owner, name) in _SETS:
+    if field.set:
         return Shape("set", item=item_shape)
-    keys = _LISTS.get((owner, name))
-    if keys is None and name == "conditions" and (owner, name) not in _PATCH_ONLY:
-        keys = ("type",)
-    if keys is None:
-        return Shape("atomic", item=item_shape, patch_key=_PATCH_ONLY.get((owner, name), ""))
-    defaults = tuple((key, _KEY_DEFAULTS[key]) for key in keys if key in _KEY_DEFAULTS)
-    return Shape("list", item=item_shape, keys=keys, defaults=defaults, patch_key=keys[0])
+    if not field.keys:
+        return Shape("atomic", item=item_shape, patch_key=field.patch_key or "")
+    fields = builtin.fields_of(field.inner) or {}
+    defaults = tuple((key, fields[key].default) for key in field.keys if fields[key].default is not None)
+    return Shape("list", item=item_shape, keys=field.keys, defaults=defaults, patch_key=field.patch_key or "")
 
 
-_META = _type_shape("V1ObjectMeta")
+META = "meta/v1.ObjectMeta"
+_PRESERVE = "x-kubernetes-preserve-unknown-fields"
+_META = _type_shape(META)
 
 
 def structural_shape(schema: dict[str, Any]) -> Shape:
     """The shape that a custom resource's openAPIV3Schema describes."""
     if schema.get("type") == "array":
         return _structural_list(schema)
+    if schema.get("type") in _SCALARS:
+        return Shape("scalar", scalar=_SCALARS[schema["type"]])
     kind = "atomic" if schema.get("x-kubernetes-map-type") == "atomic" else "map"
     properties = schema.get("properties") or {}
     additional = schema.get("additionalProperties")
@@ -131,7 +92,8 @@ def structural_shape(schema: dict[str, Any]) -> Shape:
             return structural_shape(properties[key])
         return structural_shape(additional) if isinstance(additional, dict) else UNTYPED
 
-    return Shape(kind, child=child, struct=bool(properties))
+    closed = schema.get("type") == "object" and not additional and not schema.get(_PRESERVE)
+    return Shape(kind, child=child, struct=bool(properties), fields=frozenset(properties) if closed else None)
 
 
 def _structural_list(schema: dict[str, Any]) -> Shape:
@@ -151,4 +113,5 @@ def shape_of(resource: Resource) -> Shape:
     if name is not None:
         return _type_shape(name)
     top = structural_shape((resource.schemas or {}).get(resource.versions[0]) or {})
-    return Shape("map", child=lambda key: _META if key == "metadata" else top.child(key), struct=True)
+    fields = None if top.fields is None else top.fields | {"apiVersion", "kind", "metadata"}
+    return Shape("map", child=lambda key: _META if key == "metadata" else top.child(key), struct=True, fields=fields)

@@ -6,7 +6,7 @@ Directives: `$patch: replace|delete|merge`, `$deleteFromPrimitiveList/<field>`, 
 
 from typing import Any
 
-from sandbox.kubernetes.errors import BadRequest
+from sandbox.kubernetes.errors import Unclassified
 from sandbox.kubernetes.fields.shape import Shape
 
 _DELETE_PRIMITIVES = "$deleteFromPrimitiveList/"
@@ -16,10 +16,12 @@ _PATCH = "$patch"
 
 
 def strategic_merge(target: Any, patch: Any, shape: Shape) -> Any:
-    """`target` with `patch` merged in as `shape` says. Changes neither; raises BadRequest on a malformed patch."""
+    """`target` with `patch` merged in as `shape` says. Changes neither; raises Unclassified on a malformed patch."""
     if not isinstance(patch, dict):
         return patch
     directive = patch.get(_PATCH)
+    if directive not in (None, "replace", "delete", "merge"):
+        raise Unclassified(f"unknown patch type: {directive} in map: {go_value(patch)}")
     if directive == "replace":
         return {key: value for key, value in patch.items() if key != _PATCH}
     if directive == "delete":
@@ -63,7 +65,7 @@ def _merge_keyed(current: list[Any], patch: list[Any], shape: Shape) -> list[Any
     result = list(current)
     for item in patch:
         if not isinstance(item, dict) or key not in item:
-            raise BadRequest(f"map: {item} does not contain declared merge key: {key}")
+            raise Unclassified(f"map: {go_value(item)} does not contain declared merge key: {key}")
         index = next((at for at, each in enumerate(result) if each.get(key) == item[key]), None)
         if item.get(_PATCH) == "delete":
             result = [each for each in result if each.get(key) != item[key]]
@@ -88,3 +90,14 @@ def _reorder(merged: dict[str, Any], patch: dict[str, Any], shape: Shape) -> Non
             return wanted.index(value) if value in wanted else len(wanted)
 
         merged[name] = sorted(merged[name], key=rank)
+
+
+def go_value(value: Any) -> str:
+    """A JSON value as Go's %v prints it: `map[a:1 b:[x y]]`."""
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{key}:{go_value(value[key])}" for key in sorted(value)) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(map(go_value, value)) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "<nil>" if value is None else str(value)

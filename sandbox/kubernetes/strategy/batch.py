@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sandbox.kubernetes.errors import Cause, immutable, invalid, required, unsupported
 from sandbox.kubernetes.selectors import selector_matches
 from sandbox.kubernetes.strategy.base import Object, Strategy
+from sandbox.kubernetes.strategy.names import labels as valid_labels
 from sandbox.kubernetes.strategy.pod import validate_pod_spec
 from sandbox.kubernetes.strategy.workloads import default_template
 
@@ -31,9 +32,6 @@ def _default_job_spec(spec: Object) -> None:
 
 def _default_job(job: Object) -> None:
     _default_job_spec(job.setdefault("spec", {}))
-    labels = job["spec"]["template"]["metadata"].get("labels")
-    if labels and not job["metadata"].get("labels"):
-        job["metadata"]["labels"] = dict(labels)
 
 
 def _prepare_job(job: Object, old: Object | None, _store: "Store") -> None:
@@ -41,13 +39,16 @@ def _prepare_job(job: Object, old: Object | None, _store: "Store") -> None:
     if old is not None or job["spec"].get("manualSelector"):
         return
     uid, name = job["metadata"]["uid"], job["metadata"]["name"]
-    labels = job["spec"]["template"]["metadata"].setdefault("labels", {})
-    labels |= {
+    template = job["spec"]["template"].setdefault("metadata", {})
+    job["spec"].setdefault("manualSelector", False)
+    template["labels"] = template.get("labels", {}) | {
         "batch.kubernetes.io/controller-uid": uid,
         "batch.kubernetes.io/job-name": name,
         "controller-uid": uid,
         "job-name": name,
     }
+    if not job["metadata"].get("labels"):
+        job["metadata"]["labels"] = dict(template["labels"])
     selector = job["spec"].setdefault("selector", {})
     selector.setdefault("matchLabels", {})["batch.kubernetes.io/controller-uid"] = uid
 
@@ -55,7 +56,7 @@ def _prepare_job(job: Object, old: Object | None, _store: "Store") -> None:
 def _validate_job(job: Object) -> list[Cause]:
     spec = job["spec"]
     labels = spec["template"]["metadata"].get("labels") or {}
-    causes = _validate_job_spec(spec, "spec")
+    causes = _validate_job_spec(spec, "spec") + valid_labels("spec.template.labels", labels)
     if not spec.get("selector"):
         causes.append(required("spec.selector"))
     elif not selector_matches(spec["selector"], labels):
@@ -99,7 +100,7 @@ def _default_cronjob(obj: Object) -> None:
     spec.setdefault("failedJobsHistoryLimit", 1)
     template = spec.setdefault("jobTemplate", {})
     template.setdefault("metadata", {})
-    _default_job_spec(template.setdefault("spec", {}))
+    default_template(template.setdefault("spec", {}))  # the rest is filled in when a Job is made of it
 
 
 def _validate_cronjob(obj: Object) -> list[Cause]:

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from sandbox.kubernetes.errors import Cause, invalid, required
+from sandbox.kubernetes.errors import Cause, invalid, required, unsupported
 from sandbox.kubernetes.strategy.base import Object, Strategy
 
 if TYPE_CHECKING:
     from sandbox.kubernetes.store import Store
 
+_SUBJECTS = ("ServiceAccount", "User", "Group")
 _RBAC = "rbac.authorization.k8s.io"
 
 
@@ -31,34 +32,62 @@ def _default_binding(binding: Object) -> None:
 
 
 def _validate_binding(binding: Object) -> list[Cause]:
-    role = binding["roleRef"]
-    causes = [required(f"roleRef.{field}") for field in ("kind", "name") if not role.get(field)]
+    role, everywhere = binding["roleRef"], binding["kind"] == "ClusterRoleBinding"
+    kinds = ["ClusterRole"] if everywhere else ["Role", "ClusterRole"]
+    causes = []
+    if role.get("kind", "") not in kinds:
+        causes.append(unsupported("roleRef.kind", role.get("kind", ""), kinds))
+    if not role.get("name"):
+        causes.append(required("roleRef.name"))
     for index, subject in enumerate(binding.get("subjects") or []):
+        at = f"subjects[{index}]"
         if not subject.get("name"):
-            causes.append(required(f"subjects[{index}].name"))
-        if subject.get("kind") == "ServiceAccount" and not subject.get("namespace"):
-            causes.append(required(f"subjects[{index}].namespace"))
+            causes.append(required(f"{at}.name"))
+        if subject.get("kind", "") not in _SUBJECTS:
+            causes.append(unsupported(f"{at}.kind", subject.get("kind", ""), list(_SUBJECTS)))
+        if everywhere and subject.get("kind") == "ServiceAccount" and not subject.get("namespace"):
+            causes.append(required(f"{at}.namespace"))
     return causes
 
 
 def _binding_kept(new: Object, old: Object) -> list[Cause]:
     role = new["roleRef"]
-    return [] if role == old["roleRef"] else [invalid("roleRef", role, "cannot change roleRef")]
+    internal = {"APIGroup": role.get("apiGroup"), "Kind": role.get("kind"), "Name": role.get("name")}
+    return [] if role == old["roleRef"] else [invalid("roleRef", internal, "cannot change roleRef")]
 
 
 def _validate_role(role: Object) -> list[Cause]:
     causes = []
     for index, rule in enumerate(role.get("rules") or []):
-        if not rule.get("verbs"):
-            causes.append(required(f"rules[{index}].verbs", "verbs must contain at least one value"))
-        if not rule.get("resources") and not rule.get("nonResourceURLs"):
-            text = "resource rules must supply at least one resource"
-            causes.append(required(f"rules[{index}].resources", text))
+        causes += _validate_rule(rule, f"rules[{index}]", namespaced=role["kind"] == "Role")
+    return causes
+
+
+def _validate_rule(rule: Object, at: str, *, namespaced: bool) -> list[Cause]:
+    causes = []
+    if not rule.get("verbs"):
+        causes.append(required(f"{at}.verbs", "verbs must contain at least one value"))
+    paths = rule.get("nonResourceURLs")
+    if paths and namespaced:
+        causes.append(invalid(f"{at}.nonResourceURLs", paths, "namespaced rules cannot apply to non-resource URLs"))
+    if paths:
+        if any(rule.get(field) for field in ("apiGroups", "resources", "resourceNames")):
+            text = "rules cannot apply to both regular resources and non-resource URLs"
+            causes.append(invalid(f"{at}.nonResourceURLs", paths, text))
+        return causes
+    if not rule.get("apiGroups"):
+        causes.append(required(f"{at}.apiGroups", "resource rules must supply at least one api group"))
+    if not rule.get("resources"):
+        causes.append(required(f"{at}.resources", "resource rules must supply at least one resource"))
     return causes
 
 
 def _default_autoscaler(obj: Object) -> None:
-    obj.setdefault("spec", {}).setdefault("minReplicas", 1)
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("minReplicas", 1)
+    if not spec.get("metrics"):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 
 
 def _validate_autoscaler(obj: Object) -> list[Cause]:

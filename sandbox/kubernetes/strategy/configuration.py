@@ -4,6 +4,7 @@ Source: k8s.io/kubernetes/pkg/apis/core/validation/validation.go (ValidateSecret
 """
 
 import base64
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
     from sandbox.kubernetes.store import Store
 
 _KEY = re.compile(r"^[-._a-zA-Z0-9]+$")
+_KEY_LIMIT = 253  # characters
+_ACCOUNT = "kubernetes.io/service-account.name"
 _KEY_TEXT = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
     "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 )
+CLAIM_FINALIZER = "kubernetes.io/pvc-protection"
 _LIMIT = 1024 * 1024  # bytes, all values together
 _NEEDED = {
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
@@ -37,22 +41,44 @@ def _default_secret(secret: Object) -> None:
 
 
 def _validate_keys(values: Object, field: str) -> list[Cause]:
-    causes = [invalid(f"{field}[{key}]", key, _KEY_TEXT) for key in values if not _KEY.match(key)]
-    causes += [
-        Cause(f"{field}[{key}]", "FieldValueTooLong", "Too long: may not be more than 253 bytes")
-        for key in values
-        if len(key) > 253
-    ]
-    if sum(len(str(value)) for value in values.values()) > _LIMIT * (4 / 3 if field == "data" else 1):
-        causes.append(Cause("data", "FieldValueTooLong", f"Too long: may not be more than {_LIMIT} bytes"))
-    return causes
+    return [invalid(f"{field}[{key}]", key, text) for key in values for text in _key_problems(key)]
+
+
+def _key_problems(key: str) -> list[str]:
+    problems = [f"must be no more than {_KEY_LIMIT} characters"] if len(key) > _KEY_LIMIT else []
+    if not _KEY.match(key):
+        return [*problems, _KEY_TEXT]
+    if key in (".", ".."):
+        return [*problems, f"must not be '{key}'"]
+    return problems + (["must not start with '..'"] if key.startswith("..") else [])
+
+
+def _too_long(field: str, size: float) -> list[Cause]:
+    text = f"Too long: may not be more than {_LIMIT} bytes"
+    return [Cause(field, "FieldValueTooLong", text)] if size > _LIMIT else []
 
 
 def _validate_secret(secret: Object) -> list[Cause]:
     data = secret.get("data") or {}
+    kind, annotations = secret["type"], secret["metadata"].get("annotations") or {}
     causes = _validate_keys(data, "data")
-    needed = _NEEDED.get(secret["type"], ())
-    return causes + [required(f"data[{key}]") for key in needed if key not in data]
+    causes += _too_long("data", sum(len(value) * 3 / 4 for value in data.values()))
+    if kind == "kubernetes.io/service-account-token" and not annotations.get(_ACCOUNT):
+        causes.append(required(f"metadata.annotations[{_ACCOUNT}]"))
+    if kind == "kubernetes.io/basic-auth" and not {"username", "password"} & data.keys():
+        causes += [required("data[username]"), required("data[password]")]
+    causes += [required(f"data[{key}]") for key in _NEEDED.get(kind, ()) if key not in data]
+    return causes + _validate_registries(data.get(".dockerconfigjson") if "dockerconfig" in kind else None)
+
+
+def _validate_registries(encoded: str | None) -> list[Cause]:
+    try:
+        json.loads(base64.b64decode(encoded or "e30="))
+    except ValueError as error:
+        found = getattr(error, "doc", "")[:1]
+        text = f"invalid character '{found}' looking for beginning of value" if found else "unexpected end of JSON input"
+        return [invalid("data[.dockerconfigjson]", "<secret contents redacted>", text)]
+    return []
 
 
 def _secret_kept(new: Object, old: Object) -> list[Cause]:
@@ -72,6 +98,8 @@ def _frozen(new: Object, old: Object, fields: tuple[str, ...]) -> list[Cause]:
 def _validate_configmap(obj: Object) -> list[Cause]:
     data, binary = obj.get("data") or {}, obj.get("binaryData") or {}
     causes = _validate_keys(data, "data") + _validate_keys(binary, "binaryData")
+    size = sum(len(value.encode()) for value in data.values()) + sum(len(value) * 3 / 4 for value in binary.values())
+    causes += _too_long("[]", size)
     shared = data.keys() & binary.keys()
     return causes + [invalid(f"data[{key}]", key, "duplicate of key present in binaryData") for key in sorted(shared)]
 
@@ -87,6 +115,8 @@ def _default_claim(claim: Object) -> None:
 def _prepare_claim(claim: Object, old: Object | None, _store: "Store") -> None:
     if old is None:
         claim["status"] = {"phase": "Pending"}
+        finalizers = claim["metadata"].get("finalizers") or []
+        claim["metadata"]["finalizers"] = list(dict.fromkeys([*finalizers, CLAIM_FINALIZER]))
 
 
 def _validate_claim(claim: Object) -> list[Cause]:

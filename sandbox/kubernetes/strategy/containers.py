@@ -12,6 +12,7 @@ PROTOCOLS = ["SCTP", "TCP", "UDP"]
 _PULL = ["Always", "IfNotPresent", "Never"]
 _PORT_TEXT = "must be between 1 and 65535, inclusive"
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_HOOKS = ("postStart", "preStop")
 _SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 
 
@@ -23,6 +24,9 @@ def default_container(container: Object) -> None:
     container.setdefault("resources", {})
     for port in container.get("ports") or []:
         port.setdefault("protocol", "TCP")
+    for name in _HOOKS:
+        hook = (container.get("lifecycle") or {}).get(name)
+        _default_http(hook if isinstance(hook, dict) else {})
     for name in _PROBES:
         if isinstance(container.get(name), dict):
             _default_probe(container[name])
@@ -44,9 +48,13 @@ def _default_probe(probe: Object) -> None:
     probe.setdefault("periodSeconds", 10)
     probe.setdefault("successThreshold", 1)
     probe.setdefault("failureThreshold", 3)
-    if isinstance(probe.get("httpGet"), dict):
-        probe["httpGet"].setdefault("path", "/")
-        probe["httpGet"].setdefault("scheme", "HTTP")
+    _default_http(probe)
+
+
+def _default_http(handler: Object) -> None:
+    if isinstance(handler.get("httpGet"), dict):
+        handler["httpGet"].setdefault("path", "/")
+        handler["httpGet"].setdefault("scheme", "HTTP")
 
 
 def valid_port(field: str, value: Any) -> list[Cause]:

@@ -1,4 +1,4 @@
-"""Names, labels and annotations: what Kubernetes accepts in metadata.
+"""Names, labels and annotations: what Kubernetes accepts, and how it says that it does not.
 
 Source of rules and texts: k8s.io/apimachinery/pkg/util/validation/validation.go.
 """
@@ -6,8 +6,7 @@ Source of rules and texts: k8s.io/apimachinery/pkg/util/validation/validation.go
 import re
 from typing import Any
 
-from sandbox.kubernetes.errors import Cause, forbidden, invalid, required
-from sandbox.kubernetes.resources import Resource
+from sandbox.kubernetes.errors import Cause, invalid
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
@@ -42,54 +41,85 @@ _VALUE_TEXT = (
     "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
-_ANNOTATIONS_LIMIT = 256 * 1024  # bytes, all keys and values
-_LABEL_NAMES = frozenset({"namespaces"})
-_PATH_SEGMENT_NAMES = frozenset(
-    f"{plural}.rbac.authorization.k8s.io" for plural in ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
+_QUALIFIED_TEXT = (
+    "a qualified name must consist"
+    + _KEY_TEXT.removeprefix("name part must consist")
+    + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
 )
+_ANNOTATIONS_LIMIT = 256 * 1024  # bytes, all keys and values
+_NO_DOTS = "must not contain dots"
+
+
+def label_problems(value: str) -> list[str]:
+    """What is wrong with a DNS label: at most 63 characters, lower case, digits and hyphens."""
+    problems = _too_long(value, 63)
+    if not _DNS_LABEL.match(value):
+        problems.append(_NO_DOTS if _DNS_SUBDOMAIN.match(value) else _LABEL_TEXT)
+    return problems
+
+
+def subdomain_problems(value: str) -> list[str]:
+    """What is wrong with a DNS subdomain: at most 253 characters, labels joined by dots."""
+    return _too_long(value, 253) + ([] if _DNS_SUBDOMAIN.match(value) else [_SUBDOMAIN_TEXT])
+
+
+def dns1035_problems(value: str) -> list[str]:
+    """As a DNS label, beginning with a letter (Service names)."""
+    return _too_long(value, 63) + ([] if _DNS1035.match(value) else [_DNS1035_TEXT])
+
+
+def path_segment_problems(value: str) -> list[str]:
+    """What is wrong with the name of a role or binding."""
+    if value in (".", ".."):
+        return [f"may not be '{value}'"]
+    return [f"may not contain '{char}'" for char in "/%" if char in value]
+
+
+def qualified_name_problems(key: str) -> list[str]:
+    """What is wrong with a label or annotation key: `[prefix/]name`."""
+    prefix, slash, name = key.partition("/")
+    if not slash:
+        prefix, name = "", prefix
+    if "/" in name:
+        return [_QUALIFIED_TEXT]
+    problems = []
+    if slash:
+        texts = subdomain_problems(prefix) if prefix else ["must be non-empty"]
+        problems = [f"prefix part {text}" for text in texts]
+    if not name:
+        problems.append("name part must be non-empty")
+    elif len(name) > 63:
+        problems.append("name part must be no more than 63 characters")
+    return problems + ([] if _QUALIFIED.match(name) else [_KEY_TEXT])
+
+
+def label_value_problems(value: str) -> list[str]:
+    """What is wrong with a label's value."""
+    return _too_long(value, 63) + ([] if _VALUE.match(value) else [_VALUE_TEXT])
+
+
+def _too_long(value: str, limit: int) -> list[str]:
+    return [f"must be no more than {limit} characters"] if len(value) > limit else []
 
 
 def dns_label(field: str, value: Any) -> list[Cause]:
-    """At most 63 characters, lower case, digits and hyphens."""
-    return _check(field, value, _DNS_LABEL, 63, _LABEL_TEXT)
+    """Causes for a value that is no DNS label."""
+    return [invalid(field, value, text) for text in label_problems(value)]
 
 
 def dns_subdomain(field: str, value: Any) -> list[Cause]:
-    """At most 253 characters: labels joined by dots."""
-    return _check(field, value, _DNS_SUBDOMAIN, 253, _SUBDOMAIN_TEXT)
+    """Causes for a value that is no DNS subdomain."""
+    return [invalid(field, value, text) for text in subdomain_problems(value)]
 
 
 def dns1035_label(field: str, value: Any) -> list[Cause]:
-    """As a DNS label, beginning with a letter (Service names)."""
-    return _check(field, value, _DNS1035, 63, _DNS1035_TEXT)
-
-
-def _check(field: str, value: Any, pattern: re.Pattern[str], limit: int, text: str) -> list[Cause]:
-    if not isinstance(value, str):
-        return [invalid(field, value, "must be a string")]
-    causes = []
-    if len(value) > limit:
-        causes.append(invalid(field, value, f"must be no more than {limit} characters"))
-    if not pattern.match(value):
-        causes.append(invalid(field, value, text))
-    return causes
+    """Causes for a value that is no Service name."""
+    return [invalid(field, value, text) for text in dns1035_problems(value)]
 
 
 def qualified_name(field: str, key: str) -> list[Cause]:
-    """A label or annotation key: `[prefix/]name`."""
-    prefix, slash, name = key.rpartition("/")
-    causes = []
-    if slash and not (0 < len(prefix) <= 253 and _DNS_SUBDOMAIN.match(prefix)):
-        causes.append(
-            invalid(field, key, f"prefix part {_SUBDOMAIN_TEXT}" if prefix else "prefix part must be non-empty")
-        )
-    if not name:
-        causes.append(invalid(field, key, "name part must be non-empty"))
-    elif len(name) > 63:
-        causes.append(invalid(field, key, "name part must be no more than 63 characters"))
-    elif not _QUALIFIED.match(name):
-        causes.append(invalid(field, key, _KEY_TEXT))
-    return causes
+    """Causes for a malformed key."""
+    return [invalid(field, key, text) for text in qualified_name_problems(key)]
 
 
 def labels(field: str, values: dict[str, Any] | None) -> list[Cause]:
@@ -97,52 +127,14 @@ def labels(field: str, values: dict[str, Any] | None) -> list[Cause]:
     causes = []
     for key, value in (values or {}).items():
         causes += qualified_name(field, key)
-        if not isinstance(value, str):
-            causes.append(invalid(field, value, "must be a string"))
-        elif len(value) > 63:
-            causes.append(invalid(field, value, "must be no more than 63 characters"))
-        elif not _VALUE.match(value):
-            causes.append(invalid(field, value, _VALUE_TEXT))
+        causes += [invalid(field, value, text) for text in label_value_problems(value)]
     return causes
 
 
 def annotations(field: str, values: dict[str, Any] | None) -> list[Cause]:
     """Keys of an annotation map and its size."""
-    causes = [cause for key in values or {} for cause in qualified_name(field, key.lower())]
+    causes = [invalid(field, key, text) for key in values or {} for text in qualified_name_problems(key.lower())]
     size = sum(len(key) + len(str(value)) for key, value in (values or {}).items())
     if size > _ANNOTATIONS_LIMIT:
         causes.append(Cause(field, "FieldValueTooLong", f"Too long: may not be more than {_ANNOTATIONS_LIMIT} bytes"))
-    return causes
-
-
-def validate_metadata(resource: Resource, obj: dict[str, Any]) -> list[Cause]:
-    """Name, labels, annotations and owner references."""
-    meta = obj["metadata"]
-    causes = _validate_name(resource, meta.get("name"))
-    causes += labels("metadata.labels", meta.get("labels"))
-    causes += annotations("metadata.annotations", meta.get("annotations"))
-    causes += _validate_owners(meta.get("ownerReferences") or [])
-    return causes
-
-
-def _validate_name(resource: Resource, name: Any) -> list[Cause]:
-    field = "metadata.name"
-    if not name:
-        return [required(field, "name or generateName is required")]
-    if resource.key in _PATH_SEGMENT_NAMES:
-        bad = "/" in name or "%" in name or name in (".", "..")
-        return [invalid(field, name, "may not contain '/'")] if bad else []
-    if resource.key in _LABEL_NAMES:
-        return dns_label(field, name)
-    return dns1035_label(field, name) if resource.key == "services" else dns_subdomain(field, name)
-
-
-def _validate_owners(owners: list[dict[str, Any]]) -> list[Cause]:
-    causes = []
-    for index, owner in enumerate(owners):
-        field = f"metadata.ownerReferences[{index}]"
-        causes += [required(f"{field}.{key}") for key in ("apiVersion", "kind", "name", "uid") if not owner.get(key)]
-    controllers = [owner for owner in owners if owner.get("controller")]
-    if len(controllers) > 1:
-        causes.append(forbidden("metadata.ownerReferences", "Only one reference can have Controller set to true"))
     return causes

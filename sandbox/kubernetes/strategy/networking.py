@@ -78,5 +78,19 @@ def _validate_policy(policy: Object) -> list[Cause]:
     return causes
 
 
+def _default_endpoints(endpoints: Object) -> None:
+    for subset in endpoints.get("subsets") or []:
+        for port in subset.get("ports") or []:
+            port.setdefault("protocol", "TCP")
+
+
+def _default_slice(endpoint_slice: Object) -> None:
+    for port in endpoint_slice.get("ports") or []:
+        port.setdefault("protocol", "TCP")
+        port.setdefault("name", "")
+
+
+ENDPOINTS = Strategy(_default_endpoints)
+ENDPOINT_SLICE = Strategy(_default_slice)
 INGRESS = Strategy(validate=_validate_ingress)
 NETWORK_POLICY = Strategy(_default_policy, validate=_validate_policy)

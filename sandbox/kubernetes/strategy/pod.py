@@ -10,6 +10,7 @@ from sandbox.kubernetes.metadata import copy
 from sandbox.kubernetes.strategy.base import Object, Strategy
 from sandbox.kubernetes.strategy.containers import default_container, validate_containers
 from sandbox.kubernetes.strategy.names import dns_label
+from sandbox.kubernetes.strategy.pod_admission import admit
 
 if TYPE_CHECKING:
     from sandbox.kubernetes.store import Store
@@ -42,6 +43,11 @@ def default_pod_spec(spec: Object) -> None:
 def _default_volume(volume: Object) -> None:
     if volume.keys() <= {"name"}:
         volume["emptyDir"] = {}
+    for source in (volume.get("projected") or {}).get("sources") or []:
+        if isinstance(source.get("serviceAccountToken"), dict):
+            source["serviceAccountToken"].setdefault("expirationSeconds", 3600)
+        _default_items(source.get("downwardAPI"))
+    _default_items(volume.get("downwardAPI"))
     for kind in _MODED_VOLUMES:
         if isinstance(volume.get(kind), dict):
             volume[kind].setdefault("defaultMode", _FILE_MODE)
@@ -49,22 +55,25 @@ def _default_volume(volume: Object) -> None:
         volume["hostPath"].setdefault("type", "")
 
 
+def _default_items(source: Object | None) -> None:
+    for item in (source or {}).get("items") or []:
+        if isinstance(item.get("fieldRef"), dict):
+            item["fieldRef"].setdefault("apiVersion", "v1")
+
+
 def _default(pod: Object) -> None:
     spec = pod.setdefault("spec", {})
     default_pod_spec(spec)
     spec.setdefault("enableServiceLinks", True)
-    spec.setdefault("serviceAccountName", "default")
-    spec.setdefault("serviceAccount", spec["serviceAccountName"])
-    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
-    spec.setdefault("priority", 0)
     for container in [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]:
         resources = container.get("resources") or {}
         if resources.get("limits"):
             resources["requests"] = resources["limits"] | (resources.get("requests") or {})
 
 
-def _prepare(pod: Object, old: Object | None, _store: "Store") -> None:
+def _prepare(pod: Object, old: Object | None, store: "Store") -> None:
     if old is None:
+        admit(pod, store)
         pod["status"] = {"phase": "Pending", "qosClass": _quality(pod["spec"])}
 
 
@@ -90,6 +99,9 @@ def validate_pod_spec(spec: Object, field: str) -> list[Cause]:
     causes += validate_containers(spec, names, field)
     if spec.get("restartPolicy") not in _RESTART:
         causes.append(unsupported(f"{field}.restartPolicy", spec.get("restartPolicy"), _RESTART))
+    deadline = spec.get("activeDeadlineSeconds")
+    if deadline is not None and not 0 < deadline < 2**31:
+        causes.append(invalid(f"{field}.activeDeadlineSeconds", deadline, "must be between 1 and 2147483647, inclusive"))
     grace = spec.get("terminationGracePeriodSeconds", 0)
     if grace < 0:
         text = "must be greater than or equal to 0"
@@ -116,9 +128,24 @@ def _validate(pod: Object) -> list[Cause]:
 
 def _validate_update(new: Object, old: Object) -> list[Cause]:
     """Only images, tolerations and deadlines of a pod can change; its node is set by binding it, once."""
+    causes = _validate_tolerations(new["spec"], old["spec"])
+    before, after = old["spec"].get("activeDeadlineSeconds"), new["spec"].get("activeDeadlineSeconds")
+    if before is not None and (after is None or after > before):
+        text = "must be less than or equal to previous value" if after else "must not update from a positive integer to nil value"
+        causes.append(invalid("spec.activeDeadlineSeconds", after, text))
+    if causes:
+        return causes
     if _frozen(new["spec"]) == _frozen(old["spec"]):
         return []
     return [forbidden("spec", _UPDATABLE)]
+
+
+def _validate_tolerations(new: Object, old: Object) -> list[Cause]:
+    """Tolerations may only be added."""
+    kept = new.get("tolerations") or []
+    if all(each in kept for each in old.get("tolerations") or []):
+        return []
+    return [forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")]
 
 
 def _frozen(spec: Object) -> Object:

@@ -1,39 +1,39 @@
-"""Services: defaults, cluster addresses and node ports, validation.
+"""Services: defaults, and the addresses and node ports that the API server gives.
 
-Source: k8s.io/kubernetes/pkg/apis/core/v1/defaults.go, pkg/registry/core/service (allocation), validation.go.
+Source: k8s.io/kubernetes/pkg/apis/core/v1/defaults.go, pkg/registry/core/service (alloc.go, strategy.go).
 """
 
-import ipaddress
 from typing import TYPE_CHECKING
 
-from sandbox.kubernetes.errors import Cause, duplicate, invalid, required, unsupported
 from sandbox.kubernetes.strategy.base import Object, Strategy
-from sandbox.kubernetes.strategy.containers import PROTOCOLS, valid_port
-from sandbox.kubernetes.strategy.names import dns_subdomain
-from sandbox.kubernetes.strategy.names import labels as valid_labels
+from sandbox.kubernetes.strategy.service_validation import (
+    CIDR,
+    EXPOSED,
+    NODE_PORTS,
+    needs_health_check,
+    validate,
+    validate_update,
+)
 
 if TYPE_CHECKING:
     from sandbox.kubernetes.store import Store
-
-CIDR = ipaddress.ip_network("10.100.0.0/16")  # what EKS uses beside a 192.168.0.0/16 VPC
-_NODE_PORTS = range(30000, 32768)
-_TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]
-_EXPOSED = ("NodePort", "LoadBalancer")
 
 
 def _default(service: Object) -> None:
     spec = service.setdefault("spec", {})
     kind = spec.setdefault("type", "ClusterIP")
-    spec.setdefault("sessionAffinity", "None")
+    if spec.setdefault("sessionAffinity", "None") == "ClientIP":
+        spec.setdefault("sessionAffinityConfig", {"clientIP": {"timeoutSeconds": 10800}})
     for port in spec.get("ports") or []:
         port.setdefault("protocol", "TCP")
         if port.get("targetPort") in (None, "", 0) and "port" in port:
             port["targetPort"] = port["port"]
     if kind != "ExternalName":
         spec.setdefault("internalTrafficPolicy", "Cluster")
-        spec.setdefault("ipFamilies", ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
-    if kind in _EXPOSED:
+        both = spec.get("clusterIP") == "None" and not spec.get("selector")
+        spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if both else ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "RequireDualStack" if both else "SingleStack")
+    if kind in EXPOSED:
         spec.setdefault("externalTrafficPolicy", "Cluster")
     if kind == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)
@@ -45,12 +45,40 @@ def _prepare(service: Object, old: Object | None, store: "Store") -> None:
     before = old["spec"] if old else {}
     if old is None:
         service["status"] = {"loadBalancer": {}}
+    else:
+        _drop_dependent(spec, before)
     if spec["type"] == "ExternalName":
         return
     spec["clusterIP"] = spec.get("clusterIP") or before.get("clusterIP") or _free_address(store)
     spec["clusterIPs"] = spec.get("clusterIPs") or [spec["clusterIP"]]
-    if spec["type"] in _EXPOSED:
+    if spec["type"] in EXPOSED:
         _allocate_node_ports(spec, before, store)
+
+
+def _drop_dependent(spec: Object, before: Object) -> None:
+    """What an update that changes the type leaves behind goes, unless it was changed, too."""
+
+    def drop(*fields: str) -> None:
+        for field in fields:
+            if field in spec and spec[field] == before.get(field):
+                del spec[field]
+
+    if spec["type"] == "ExternalName" and before["type"] != "ExternalName":
+        drop("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy")
+    if spec["type"] not in EXPOSED and before["type"] in EXPOSED:
+        drop("externalTrafficPolicy")
+        _drop_node_ports(spec, before)
+    if needs_health_check(before) and not needs_health_check(spec):
+        drop("healthCheckNodePort")
+    if spec["type"] != "LoadBalancer" and before["type"] == "LoadBalancer":
+        drop("allocateLoadBalancerNodePorts", "loadBalancerClass")
+
+
+def _drop_node_ports(spec: Object, before: Object) -> None:
+    known = {port.get("nodePort") for port in before.get("ports") or []}
+    if all(port.get("nodePort") in known for port in spec.get("ports") or []):
+        for port in spec.get("ports") or []:
+            port.pop("nodePort", None)
 
 
 def _free_address(store: "Store") -> str:
@@ -61,69 +89,16 @@ def _free_address(store: "Store") -> str:
 
 
 def _allocate_node_ports(spec: Object, before: Object, store: "Store") -> None:
-    ports = (port for entry in store.entries("services") for port in entry.object["spec"].get("ports") or [])
-    used = {port.get("nodePort") for port in ports}
+    specs = [entry.object["spec"] for entry in store.entries("services")]
+    used = {port.get("nodePort") for each in specs for port in each.get("ports") or []}
+    used |= {each.get("healthCheckNodePort") for each in specs}
     known = {(port["port"], port.get("protocol")): port.get("nodePort") for port in before.get("ports") or []}
+    free = (number for number in NODE_PORTS if number not in used)
     for port in spec.get("ports") or []:
         kept = port.get("nodePort") or known.get((port.get("port"), port["protocol"]))
-        port["nodePort"] = kept or next(number for number in _NODE_PORTS if number not in used)
-        used.add(port["nodePort"])
+        port["nodePort"] = kept or next(free)
+    if needs_health_check(spec) and not spec.get("healthCheckNodePort"):
+        spec["healthCheckNodePort"] = before.get("healthCheckNodePort") or next(free)
 
 
-def _validate(service: Object) -> list[Cause]:
-    spec = service["spec"]
-    kind, ports = spec["type"], spec.get("ports") or []
-    causes = [] if kind in _TYPES else [unsupported("spec.type", kind, _TYPES)]
-    if not ports and kind != "ExternalName" and spec.get("clusterIP") != "None":
-        causes.append(required("spec.ports"))
-    if kind == "ExternalName":
-        name = spec.get("externalName")
-        causes += dns_subdomain("spec.externalName", name) if name else [required("spec.externalName")]
-    causes += _validate_ports(ports)
-    causes += valid_labels("spec.selector", spec.get("selector"))
-    address = spec.get("clusterIP")
-    if address not in (None, "", "None") and not _inside(address):
-        text = f"failed to allocate IP {address}: the provided IP is not in the valid range ({CIDR})"
-        causes.append(invalid("spec.clusterIPs", [address], text))
-    return causes
-
-
-def _inside(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address) in CIDR
-    except ValueError:
-        return False
-
-
-def _validate_ports(ports: list[Object]) -> list[Cause]:
-    causes, names, numbers = [], set(), set()
-    for index, port in enumerate(ports):
-        at, name = f"spec.ports[{index}]", port.get("name")
-        causes += valid_port(f"{at}.port", port.get("port", 0))
-        if len(ports) > 1 and not name:
-            causes.append(required(f"{at}.name"))
-        if name and name in names:
-            causes.append(duplicate(f"{at}.name", name))
-        if port.get("protocol") not in PROTOCOLS:
-            causes.append(unsupported(f"{at}.protocol", port.get("protocol"), PROTOCOLS))
-        key = port.get("port"), port.get("protocol")
-        if key in numbers:
-            causes.append(duplicate(at, {"protocol": key[1], "port": key[0], "targetPort": 0}))
-        names.add(name)
-        numbers.add(key)
-        target = port.get("targetPort")
-        if isinstance(target, int):
-            causes += valid_port(f"{at}.targetPort", target)
-    return causes
-
-
-def _validate_update(new: Object, old: Object) -> list[Cause]:
-    before, after = old["spec"].get("clusterIP"), new["spec"].get("clusterIP")
-    if new["spec"]["type"] == "ExternalName" or before in (None, "", after):
-        return []
-    return [
-        invalid("spec.clusterIPs[0]", new["spec"].get("clusterIPs"), "may not change once set"),
-    ]
-
-
-SERVICE = Strategy(_default, _prepare, _validate, _validate_update)
+SERVICE = Strategy(_default, _prepare, validate, validate_update)

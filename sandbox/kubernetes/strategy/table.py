@@ -6,7 +6,7 @@ from sandbox.kubernetes.strategy.batch import CRONJOB, JOB
 from sandbox.kubernetes.strategy.cluster import AUTOSCALER, BINDING, BUDGET, NAMESPACE, NODE, ROLE
 from sandbox.kubernetes.strategy.configuration import CLAIM, CONFIGMAP, SECRET, STORAGE_CLASS
 from sandbox.kubernetes.strategy.definitions import DEFINITION, custom_strategy
-from sandbox.kubernetes.strategy.networking import INGRESS, NETWORK_POLICY
+from sandbox.kubernetes.strategy.networking import ENDPOINT_SLICE, ENDPOINTS, INGRESS, NETWORK_POLICY
 from sandbox.kubernetes.strategy.pod import POD
 from sandbox.kubernetes.strategy.service import SERVICE
 from sandbox.kubernetes.strategy.workloads import DAEMONSET, DEPLOYMENT, REPLICASET, STATEFULSET
@@ -23,6 +23,8 @@ _STRATEGIES: dict[str, Strategy] = {
     "replicasets.apps": REPLICASET,
     "statefulsets.apps": STATEFULSET,
     "daemonsets.apps": DAEMONSET,
+    "endpoints": ENDPOINTS,
+    "endpointslices.discovery.k8s.io": ENDPOINT_SLICE,
     "jobs.batch": JOB,
     "cronjobs.batch": CRONJOB,
     "horizontalpodautoscalers.autoscaling": AUTOSCALER,

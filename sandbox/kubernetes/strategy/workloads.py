@@ -3,13 +3,17 @@
 Source: k8s.io/kubernetes/pkg/apis/apps/v1/defaults.go and pkg/apis/apps/validation/validation.go.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.kubernetes.errors import Cause, forbidden, immutable, invalid, required, unsupported
+from sandbox.kubernetes.schema import builtin
 from sandbox.kubernetes.selectors import selector_matches
 from sandbox.kubernetes.strategy.base import Object, Strategy
 from sandbox.kubernetes.strategy.names import labels as valid_labels
 from sandbox.kubernetes.strategy.pod import default_pod_spec, validate_pod_spec
+
+if TYPE_CHECKING:
+    from sandbox.kubernetes.store import Store
 
 _MISMATCH = "`selector` does not match template `labels`"
 _STATEFUL_MUTABLE = (
@@ -20,6 +24,10 @@ _STATEFUL_TEXT = (
     "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
     "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
 )
+
+
+_GENERATION = "deprecated.daemonset.template.generation"
+_TEMPLATE = "core/v1.PodTemplateSpec"
 
 
 def default_template(spec: Object) -> None:
@@ -53,6 +61,9 @@ def _default_statefulset(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     spec.setdefault("replicas", 1)
     spec.setdefault("podManagementPolicy", "OrderedReady")
+    retention = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
+    retention.setdefault("whenDeleted", "Retain")
+    retention.setdefault("whenScaled", "Retain")
     spec.setdefault("updateStrategy", {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}})
     spec.setdefault("revisionHistoryLimit", 10)
     default_template(spec)
@@ -84,28 +95,34 @@ def _validate_workload(obj: Object) -> list[Cause]:
     causes = [
         invalid(f"spec.{field}", spec[field], "must be greater than or equal to 0")
         for field in ("replicas", "minReadySeconds", "revisionHistoryLimit")
-        if spec.get(field, 0) < 0
+        if (spec.get(field) or 0) < 0
     ]
-    causes += _validate_template_selector(obj["kind"].lower(), spec)
+    selector = spec.get("selector")
+    problems = [required("spec.selector")] if selector is None else validate_selector(selector, "spec.selector")
+    if selector is not None and not (selector.get("matchLabels") or selector.get("matchExpressions")):
+        text = f"empty selector is invalid for {obj['kind'].lower()}"
+        problems.append(invalid("spec.selector", selector, text))
+    if selector is not None and problems and not _is_empty(selector):
+        return [*causes, *problems, invalid("spec.selector", selector, "invalid label selector")]
+    return causes + problems + _validate_template(spec, selector)
+
+
+def _is_empty(selector: Object) -> bool:
+    return not (selector.get("matchLabels") or selector.get("matchExpressions"))
+
+
+def _validate_template(spec: Object, selector: Object | None) -> list[Cause]:
     template = spec["template"]
+    labels = template["metadata"].get("labels")
+    causes = []
+    if not selector_matches(selector, labels or {}):
+        causes.append(invalid("spec.template.metadata.labels", labels, _MISMATCH))
+    causes += valid_labels("spec.template.labels", labels)
     causes += validate_pod_spec(template["spec"], "spec.template.spec")
     policy = template["spec"].get("restartPolicy")
-    if policy != "Always":
+    if policy in ("OnFailure", "Never"):
         causes.append(unsupported("spec.template.spec.restartPolicy", policy, ["Always"]))
     return causes
-
-
-def _validate_template_selector(kind: str, spec: Object) -> list[Cause]:
-    selector, labels = spec.get("selector"), spec["template"]["metadata"].get("labels") or {}
-    causes = valid_labels("spec.template.metadata.labels", labels)
-    if selector is None:
-        return [*causes, required("spec.selector")]
-    problems = validate_selector(selector, "spec.selector")
-    if not (selector.get("matchLabels") or selector.get("matchExpressions")):
-        problems.append(invalid("spec.selector", selector, f"empty selector is invalid for {kind}"))
-    if not problems and not selector_matches(selector, labels):
-        problems.append(invalid("spec.template.metadata.labels", labels, _MISMATCH))
-    return causes + problems
 
 
 def _validate_deployment(obj: Object) -> list[Cause]:
@@ -134,4 +151,13 @@ def _stateful_kept(new: Object, old: Object) -> list[Cause]:
 DEPLOYMENT = Strategy(_default_deployment, validate=_validate_deployment, validate_update=_selector_kept)
 REPLICASET = Strategy(_default_replicaset, validate=_validate_workload, validate_update=_selector_kept)
 STATEFULSET = Strategy(_default_statefulset, validate=_validate_workload, validate_update=_stateful_kept)
-DAEMONSET = Strategy(_default_daemonset, validate=_validate_workload, validate_update=_selector_kept)
+def _prepare_daemonset(obj: Object, old: Object | None, _store: "Store") -> None:
+    """Counts the changes of the template in an annotation that nothing reads any more."""
+    counted = 1
+    if old is not None:
+        counted = int((old["metadata"].get("annotations") or {}).get(_GENERATION, 0))
+        counted += old["spec"]["template"] != builtin.shaped(obj["spec"]["template"], _TEMPLATE)
+    obj["metadata"]["annotations"] = (obj["metadata"].get("annotations") or {}) | {_GENERATION: str(counted)}
+
+
+DAEMONSET = Strategy(_default_daemonset, _prepare_daemonset, validate=_validate_workload, validate_update=_selector_kept)

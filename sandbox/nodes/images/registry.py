@@ -14,8 +14,8 @@ imported when first asked for, so an agent pays only for the images that its pod
 """
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +54,7 @@ class ContainerSpec:
     directory: Path  # the container's own scratch directory, kept across its restarts
     log: Path  # stdout and stderr are appended here
     mounts: dict[str, Path]  # mountPath -> directory or file with the volume's content
+    local: Callable[[str], str] = str  # how other words of the container are rewritten, e.g. an exec probe's command
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class ImageContext:
 
     A Service that does not exist yet gets its local port at once and refuses connections until it does."""
     endpoints: Callable[[str, str, int | str], list[tuple[str, int]]]
-    """(namespace, service, port number or name) -> the ready backends, as (host, local port)."""
+    """(namespace, service, port number or name) -> the ready backends, as (host, port)."""
+    real: Mapping[str, Path] = field(default_factory=dict)  # programs to run in place of stand-ins: name -> path
 
 
 class Running(Protocol):

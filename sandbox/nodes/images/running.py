@@ -29,8 +29,8 @@ class StartError(Exception):
 class Subprocess:
     """A container that is a process group."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, process: asyncio.subprocess.Process, env: dict[str, str], cwd: Path) -> None:
+        self._process, self.env, self.cwd = process, env, cwd
         self._ended = False  # its number may belong to another process by now
         self._reaper = Reaper.get()
         self._reaper.watch(process.pid)
@@ -53,7 +53,7 @@ class Subprocess:
                 cwd=cwd or spec.directory,
                 start_new_session=True,
             )
-        return cls(process)
+        return cls(process, env, cwd or spec.directory)
 
     @property
     def pid(self) -> int:
@@ -113,6 +113,35 @@ class Task:
         """Cancels the coroutine and waits at most `grace_seconds` for its clean-up."""
         self._task.cancel()
         await asyncio.wait([self._task], timeout=grace_seconds)
+
+
+async def execute(running: object, command: list[str], spec: "ContainerSpec") -> tuple[int, str]:
+    """Runs a command beside a container, in its environment: (exit code, what it wrote). StartError: no such program.
+
+    The command is killed when this is cancelled, as a probe's is when it takes too long.
+    """
+    env, cwd = {"PATH": os.defpath} | spec.env, spec.directory
+    if isinstance(running, Subprocess):
+        env, cwd = running.env, running.cwd
+    process = await asyncio.create_subprocess_exec(
+        _find_program(command[0], env),
+        *command[1:],
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=env,
+        cwd=cwd,
+        start_new_session=True,
+    )
+    Reaper.get().watch(process.pid)
+    try:
+        output, _ = await process.communicate()
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        code = await process.wait()
+        Reaper.get().forget(process.pid)
+    return code, output.decode(errors="replace")
 
 
 def _find_program(program: str, env: dict[str, str]) -> str:

@@ -11,6 +11,7 @@ from functools import partial
 from sandbox.nodes import clock
 from sandbox.nodes.api import SECRETS, ApiError, Client, Event, Object, Resource, key
 from sandbox.nodes.http import response
+from sandbox.nodes.images import sealed_secrets_real
 from sandbox.nodes.images.registry import ContainerSpec, ImageContext, Running, Task, repository
 from sandbox.nodes.images.sealed_secrets_keys import KeyRing, SealError
 from sandbox.nodes.images.sealed_secrets_unseal import replacement, unseal
@@ -32,7 +33,9 @@ class SealedSecrets:
         return repository(image).rpartition("/")[2] == "sealed-secrets-controller"
 
     async def start(self, spec: ContainerSpec, context: ImageContext) -> Running:
-        """Starts the controller for the whole cluster; its keys are in the pod's namespace."""
+        """Starts the controller for the whole cluster, the real one if it is there. Keys are in the pod's namespace."""
+        if program := context.real.get(sealed_secrets_real.PROGRAM):
+            return await sealed_secrets_real.start(program, spec)
         return Task.start(lambda: serve(context.api, spec.namespace, spec.ports.get(PORT)), spec)
 
 

@@ -106,18 +106,6 @@ class Connection:
                 self._clients[service] = create(service, region_name=self.target.region, config=_config(self._attempts))
             return self._clients[service]
 
-    def credentials(self) -> Any:
-        """botocore's credentials object, which renews itself. Raises NoCredentialsError when there are none."""
-        with self._lock:
-            credentials = self._opened().get_credentials()
-        if credentials is None:
-            raise NoCredentialsError
-        return credentials
-
-    def events(self) -> Any:
-        with self._lock:
-            return self._opened().events
-
     def forget(self) -> None:
         """Drop clients and credentials, so that the next call reads the environment's credentials anew."""
         with self._lock:

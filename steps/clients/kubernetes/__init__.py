@@ -4,7 +4,8 @@ It goes through the package `kubernetes`, imported when the first cluster is tal
 Podium applies YAML, and has no use for them.
 """
 
-from steps.clients.kubernetes.client import Kube, Object, ServiceAnswer, TokenSource
+from steps.clients.kubernetes.client import Kube, Object, ServiceAnswer
 from steps.clients.kubernetes.kubeconfig import kubeconfig
+from steps.clients.kubernetes.token import Clock, TokenSource
 
-__all__ = ["Kube", "Object", "ServiceAnswer", "TokenSource", "kubeconfig"]
+__all__ = ["Clock", "Kube", "Object", "ServiceAnswer", "TokenSource", "kubeconfig"]

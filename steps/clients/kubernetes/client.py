@@ -4,9 +4,6 @@ Writing is server-side apply with the field manager `podium` (design.md §5). No
 """
 
 import json
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,14 +11,13 @@ from urllib.parse import quote
 
 from steps.clients.kubernetes.errors import refused
 from steps.clients.kubernetes.kinds import kind_of
+from steps.clients.kubernetes.token import FRESH_SECONDS, Clock, Tokens, TokenSource
 from steps.clients.kubernetes.transport import READ_SECONDS, Answer, Transport
 from steps.gate import pass_gate
 
 Object = dict[str, Any]
-TokenSource = Callable[[], str]
-FIELD_MANAGER = "podium"
-TOKEN_SECONDS = 600.0
-"""Age at which a token is replaced: EKS accepts one for 15 minutes."""
+WRITING = {"fieldManager": "podium", "fieldValidation": "Strict"}
+"""Parameters of every write: whose the fields are, and that an unknown or repeated one is refused, not dropped."""
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 
@@ -44,26 +40,18 @@ class ServiceAnswer:
 class Kube:
     """One cluster's API. `token` is called for a bearer token, which is kept for ten minutes, less after a 401."""
 
-    def __init__(self, endpoint: str, ca_data_base64: str, token: TokenSource) -> None:
+    def __init__(self, endpoint: str, ca_data_base64: str, token: TokenSource, clock: Clock | None = None) -> None:
         self.endpoint = endpoint.rstrip("/")
         self.ca_data = ca_data_base64
-        self._make_token = token
-        self._token = ""
-        self._token_time = float("-inf")
-        self._lock = threading.Lock()
+        self._tokens = Tokens(token, clock or Clock())
         self._transport = Transport(self.endpoint, ca_data_base64)
 
     def close(self) -> None:
         self._transport.close()
 
-    def token(self, *, stale: str | None = None) -> str:
-        """A bearer token: the kept one unless it is ten minutes old or it is `stale`, the one just refused."""
-        with self._lock:
-            old = time.monotonic() - self._token_time > TOKEN_SECONDS
-            if old or self._token == stale:
-                self._token = self._make_token()
-                self._token_time = time.monotonic()
-            return self._token
+    def fresh_token(self) -> str:
+        """A bearer token with at least 14 minutes to live, for a program that gets it once and runs for minutes."""
+        return self._tokens.get(seconds=FRESH_SECONDS).text
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """The object, or None when there is none (or its kind is not served)."""
@@ -72,9 +60,22 @@ class Kube:
             return None
         return _checked(answer, _title(kind, name, namespace))
 
-    def list(self, kind: str, namespace: str | None = None, *, labels: dict[str, str] | None = None) -> list[Object]:
-        """The objects with all these labels, in one namespace or in all; none when the kind is not served."""
-        params = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else {}
+    def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        labels: dict[str, str] | None = None,
+        fields: dict[str, str] | None = None,
+    ) -> list[Object]:
+        """The objects with all these labels and fields, in one namespace or in all; none when the kind is not served.
+
+        Fields are those that the API can select by, e.g. `involvedObject.uid` of an Event.
+        """
+        wanted = {"labelSelector": labels, "fieldSelector": fields}
+        params = {
+            name: ",".join(f"{key}={value}" for key, value in terms.items()) for name, terms in wanted.items() if terms
+        }
         answer = self._send("GET", kind_of(kind).path(namespace), params=params)
         if answer.status == 404:
             return []
@@ -82,37 +83,49 @@ class Kube:
         return items
 
     def apply(self, manifest: Object) -> Object:
-        """Server-side apply; fields that others hold are taken over. Returns the object as it then is."""
+        """Server-side apply; fields that others hold are taken over. Returns the object as it then is.
+
+        KUBERNETES_REJECTED when it has a field that the kind does not know.
+        """
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         namespace = manifest["metadata"].get("namespace")
         answer = self._send(
             "PATCH",
             kind_of(kind).path(namespace, name),
-            params={"fieldManager": FIELD_MANAGER, "force": "true"},
+            params=WRITING | {"force": "true"},
             body=manifest,
             content_type=APPLY,
         )
-        return _checked(answer, _title(kind, name, namespace), writing=True)
+        if answer.status == 500 and answer.refusal:
+            self._raise_if_malformed(manifest)
+        return _checked(answer, _title_of(manifest), writing=True)
 
     def create(self, manifest: Object) -> Object:
         """Create; KUBERNETES_CONFLICT when it exists."""
-        kind, name = manifest["kind"], manifest["metadata"]["name"]
-        namespace = manifest["metadata"].get("namespace")
-        answer = self._send(
-            "POST",
-            kind_of(kind).path(namespace),
-            params={"fieldManager": FIELD_MANAGER},
-            body=manifest,
-            content_type="application/json",
-        )
-        return _checked(answer, _title(kind, name, namespace), writing=True)
+        return _checked(self._post(manifest, WRITING), _title_of(manifest), writing=True)
+
+    def may(self, verb: str, group: str, resource: str, name: str = "") -> bool:
+        """Whether RBAC (or whatever authorizes) lets us do this in all namespaces; `resource` may be `pods/log`.
+
+        A SelfSubjectAccessReview: every authenticated user may ask (the default ClusterRole system:basic-user).
+        """
+        plural, _, subresource = resource.partition("/")
+        asked = {"verb": verb, "group": group, "resource": plural, "subresource": subresource, "name": name}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "metadata": {},
+            "spec": {"resourceAttributes": asked},
+        }
+        answer = _checked(self._post(review, {}), f"review of {verb} {resource}", writing=True)
+        return bool(answer["status"]["allowed"])
 
     def patch(self, kind: str, name: str, namespace: str | None, changes: Object) -> Object | None:
         """Merge patch (RFC 7396); None when the object is gone."""
         answer = self._send(
             "PATCH",
             kind_of(kind).path(namespace, name),
-            params={"fieldManager": FIELD_MANAGER},
+            params=WRITING,
             body=changes,
             content_type=MERGE,
         )
@@ -172,6 +185,20 @@ class Kube:
             raise refused(answer.status, answer.refusal, f"Service {namespace}/{service}", writing=False)
         return ServiceAnswer(answer.status, answer.text)
 
+    def _post(self, manifest: Object, params: dict[str, str]) -> Answer:
+        path = kind_of(manifest["kind"]).path(manifest["metadata"].get("namespace"))
+        return self._send("POST", path, params=params, body=manifest, content_type="application/json")
+
+    def _raise_if_malformed(self, manifest: Object) -> None:
+        """KUBERNETES_REJECTED when the manifest is what an answer of 500 is about.
+
+        To an apply with an unknown field, or a value of the wrong type, the API server answers 500 without a reason,
+        as it does when etcd has trouble. Creating tells them apart: 400, with all such fields. Nothing is made.
+        """
+        answer = self._post(manifest, WRITING | {"dryRun": "All"})
+        if answer.status in (400, 422):
+            _checked(answer, _title_of(manifest), writing=True)
+
     def _send(
         self,
         method: str,
@@ -193,11 +220,15 @@ class Kube:
             read_seconds=read_seconds,
         )
         pass_gate()
-        token = self.token()
-        answer = call(token)
+        token = self._tokens.get()
+        answer = call(token.text)
         if answer.status == 401 and answer.refusal:
-            answer = call(self.token(stale=token))
+            answer = call(self._tokens.get(refused=token).text)
         return answer
+
+
+def _title_of(manifest: Object) -> str:
+    return _title(manifest["kind"], manifest["metadata"]["name"], manifest["metadata"].get("namespace"))
 
 
 def _title(kind: str, name: str, namespace: str | None) -> str:

@@ -36,14 +36,21 @@ KINDS = {
     "Pod": Kind("v1", "pods"),
     "Service": Kind("v1", "services"),
     "Secret": Kind("v1", "secrets"),
+    "Event": Kind("v1", "events"),
     "ConfigMap": Kind("v1", "configmaps"),
     "Deployment": Kind("apps/v1", "deployments"),
     "ReplicaSet": Kind("apps/v1", "replicasets"),
     "Job": Kind("batch/v1", "jobs"),
     "Ingress": Kind("networking.k8s.io/v1", "ingresses"),
+    "SelfSubjectAccessReview": Kind("authorization.k8s.io/v1", "selfsubjectaccessreviews", namespaced=False),
     "CustomResourceDefinition": Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False),
     "SealedSecret": Kind("bitnami.com/v1alpha1", "sealedsecrets"),
     "ScaledObject": Kind("keda.sh/v1alpha1", "scaledobjects"),
+    "ScaledJob": Kind("keda.sh/v1alpha1", "scaledjobs"),
+    "TriggerAuthentication": Kind("keda.sh/v1alpha1", "triggerauthentications"),
+    "ClusterTriggerAuthentication": Kind("keda.sh/v1alpha1", "clustertriggerauthentications", namespaced=False),
+    "CloudEventSource": Kind("eventing.keda.sh/v1alpha1", "cloudeventsources"),
+    "ClusterCloudEventSource": Kind("eventing.keda.sh/v1alpha1", "clustercloudeventsources", namespaced=False),
 }
 
 

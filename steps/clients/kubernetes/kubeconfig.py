@@ -9,7 +9,7 @@ from steps.clients.kubernetes.client import Kube
 
 
 def kubeconfig(kube: Kube) -> str:
-    """The kubeconfig's YAML text, with a token no older than the client's own."""
+    """The kubeconfig's YAML text, with a token that outlives any run of helm."""
     return yaml.safe_dump(
         {
             "apiVersion": "v1",
@@ -21,7 +21,7 @@ def kubeconfig(kube: Kube) -> str:
                     "cluster": {"server": kube.endpoint, "certificate-authority-data": kube.ca_data},
                 }
             ],
-            "users": [{"name": "podium", "user": {"token": kube.token()}}],
+            "users": [{"name": "podium", "user": {"token": kube.fresh_token()}}],
             "contexts": [{"name": "podium", "context": {"cluster": "podium", "user": "podium"}}],
         },
         sort_keys=False,

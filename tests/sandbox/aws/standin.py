@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -22,19 +23,25 @@ ACCOUNT = "123456789012"
 
 @dataclass
 class StandIn:
-    """One sandbox's AWS, without clusters behind EKS. `attempts`: how often botocore tries a call."""
+    """One sandbox's AWS, without clusters behind EKS unless `clusters`.
+
+    `attempts`: how often botocore tries a call; `environment`: what its process has beyond ours.
+    """
 
     home: Path
     speed: str = "max"
     attempts: int = 1
     port: int = field(default_factory=free_port)
     process: Any = None
+    environment: dict[str, str] = field(default_factory=dict)
+    clusters: bool = False
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def start(self) -> "StandIn":
         command = [sys.executable, "-m", "sandbox.aws", "--home", str(self.home), "--port", str(self.port)]
-        command += ["--speed", self.speed, "--parent-pipe", "--no-clusters"]
-        self.process = spawn(command, log=self.home / "aws.log", cwd=REPOSITORY)
+        command += ["--speed", self.speed, "--parent-pipe", *([] if self.clusters else ["--no-clusters"])]
+        environment = os.environ | self.environment
+        self.process = spawn(command, log=self.home / "aws.log", cwd=REPOSITORY, env=environment)
         wait_until_listening(self.port, self.process)
         return self
 

@@ -7,6 +7,7 @@ import pytest
 
 from sandbox.helm.kube import Kube
 from sandbox.kubernetes import addons
+from tests.sandbox.aws.standin import until
 
 
 def _containers(kube: Kube, kind: str, name: str) -> dict[str, dict[str, Any]]:
@@ -20,7 +21,7 @@ def test_the_vpc_cni_enforces_network_policies_when_configured(cluster_dir: Path
     assert "--enable-network-policy=true" in containers["aws-eks-nodeagent"]["args"]
     assert containers["aws-node"]["image"].endswith("/amazon-k8s-cni:v1.19.0-eksbuild.1")
     assert {"name": "ENABLE_NETWORK_POLICY", "value": "true"} in containers["aws-node"]["env"]
-    assert addons.ready(cluster_dir, "vpc-cni")
+    until(lambda: addons.ready(cluster_dir, "vpc-cni"))
     addons.install(cluster_dir, "vpc-cni", "v1.19.0-eksbuild.1", {})
     containers = _containers(kube, "DaemonSet", "aws-node")
     assert "--enable-network-policy=false" in containers["aws-eks-nodeagent"]["args"]

@@ -1,15 +1,19 @@
 """Which charts there are, and what their values do."""
 
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from sandbox.helm.charts import REPOSITORIES, find_chart
+from sandbox.helm.archives import pack
+from sandbox.helm.errors import HelmError
 from sandbox.helm.kube import KINDS
 from sandbox.helm.rendering import Target
+from sandbox.helm.sources import REPOSITORIES, find_chart
 from sandbox.helm.values import merge_values
-from tests.sandbox.helm.command import INGRESS_NGINX, SEALED_SECRETS, HelmFailure, run
+from sandbox.processes import free_port, spawn, stop, wait_until_listening
+from tests.sandbox.helm.command import INGRESS_NGINX, KEDA, SEALED_SECRETS, HelmFailure, run
 
 CHARTS = [(name, repository) for repository, names in REPOSITORIES.items() for name in names]
 
@@ -104,3 +108,40 @@ def test_options_are_merged_over_files(tmp_path: Path) -> None:
     file.write_text("a: {b: 1, c: keep}\n", encoding="utf-8")
     merged = merge_values([str(file)], ["a.b=2,d=true", r"e.f\.g=x\,y"])
     assert merged == {"a": {"b": 2, "c": "keep"}, "d": True, "e": {"f.g": "x,y"}}
+
+
+def test_a_chart_that_was_pulled_is_rendered_as_the_one_in_the_repository(tmp_path: Path) -> None:
+    run("pull", KEDA[0], "--repo", KEDA[1], "--version", "2.21.1", "--destination", str(tmp_path))
+    pulled = find_chart(str(tmp_path / "keda-2.21.1.tgz"), None, None)
+    target, values = Target("keda", "keda"), {"crds": {"additionalAnnotations": {"helm.sh/resource-policy": "keep"}}}
+    assert pulled.render(target, values) == find_chart(*KEDA, "2.21.1").render(target, values)
+    definitions = [obj for obj in pulled.render(target, values) if obj["kind"] == "CustomResourceDefinition"]
+    assert {obj["metadata"]["annotations"]["helm.sh/resource-policy"] for obj in definitions} == {"keep"}
+
+
+def test_go_templates_are_refused_not_pretended(tmp_path: Path) -> None:
+    files = {"Chart.yaml": "name: c\nversion: 1.0.0", "templates/a.yaml": "kind: {{ .Values.kind }}"}
+    (tmp_path / "c.tgz").write_bytes(pack("c", files))
+    with pytest.raises(HelmError, match=r"renders no Go templates, and chart c-1\.0\.0 has some"):
+        find_chart(str(tmp_path / "c.tgz"), None, None).render(Target("c", "c"), {})
+
+
+def test_an_archive_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.tgz").write_bytes(b"<html>")
+    with pytest.raises(HelmFailure, match="gzipped archive"):
+        run("show", "chart", str(tmp_path / "c.tgz"))
+
+
+def test_a_repository_is_served_by_a_command_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "c-1.0.0.tgz").write_bytes(pack("c", {"Chart.yaml": "name: c\nversion: 1.0.0"}))
+    port = free_port()
+    command = [sys.executable, "-m", "sandbox.helm.repository", "--dir", str(tmp_path), "--port", str(port)]
+    process = spawn(command, log=tmp_path / "log")
+    try:
+        wait_until_listening(port, process, 20)
+        shown = yaml.safe_load(run("show", "chart", "c", "--repo", f"http://127.0.0.1:{port}"))
+        with pytest.raises(HelmFailure, match="404"):
+            run("show", "chart", "c", "--repo", f"http://127.0.0.1:{port}/other")
+    finally:
+        stop(process)
+    assert shown == {"name": "c", "version": "1.0.0"}

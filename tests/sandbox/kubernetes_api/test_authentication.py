@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.sandbox.kubernetes_api.conftest import ACCOUNT, CLUSTER, ApiServer, Backend
+from tests.contract.backend import Backend
+from tests.contract.server import ACCOUNT, CLUSTER, StandIn
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/installer"
 SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/installer/session-1"
@@ -17,9 +18,15 @@ SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/installer/session-1"
 def aws(backend: Backend) -> Backend:
     """STS that knows the caller as SESSION, and access entries with ROLE."""
     _caller(backend, SESSION)
-    body = json.dumps({"principals": [ROLE]}).encode()
-    backend.answers[f"/_sandbox/clusters/{CLUSTER}/access"] = lambda _request: (200, {}, body)
+    _entry(backend)
     return backend
+
+
+def _entry(backend: Backend, **more: object) -> None:
+    """The only access entry."""
+    entry = {"principalArn": ROLE, "username": None, "kubernetesGroups": ["platform"], "policies": []} | more
+    body = json.dumps({"entries": [entry]}).encode()
+    backend.answers[f"/_sandbox/clusters/{CLUSTER}/access"] = lambda _request: (200, {}, body)
 
 
 def _caller(backend: Backend, arn: str) -> None:
@@ -50,55 +57,42 @@ def _token(endpoint: str, *, age: float = 0, signed: str = "host;x-k8s-aws-id", 
     return "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
 
 
-def _status(server: ApiServer, token: str) -> int:
+def _status(server: StandIn, token: str) -> int:
     with server.client(token) as client:
         return client.get("/api/v1/namespaces").status_code
 
 
-def test_the_administrators_token_is_let_in(server: ApiServer) -> None:
+def test_the_administrators_token_is_let_in(server: StandIn) -> None:
     assert _status(server, server.token) == 200
 
 
-def test_anonymous_and_wrong_tokens_get_a_401_status(server: ApiServer) -> None:
-    with server.client("wrong") as client:
-        response = client.get("/api/v1/namespaces")
-        assert response.json() == {
-            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "Unauthorized",
-            "reason": "Unauthorized", "code": 401,
-        }  # fmt: skip
-        del client.headers["authorization"]
-        assert client.get("/apis").status_code == 401
+def test_an_eks_token_gives_the_user_and_groups_of_its_access_entry(server: StandIn, backend: Backend) -> None:
+    with server.client(_token(backend.url)) as client:
+        review = client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json={}).json()
+        assert client.get("/api/v1/namespaces").status_code == 403
+    user = review["status"]["userInfo"]
+    assert (user["username"], user["groups"]) == (SESSION, ["platform", "system:authenticated"])
 
 
-def test_health_and_version_need_no_token(server: ApiServer) -> None:
-    with server.client("wrong") as client:
-        assert client.get("/livez").text == "ok"
-        assert client.get("/version").json()["gitVersion"].startswith("v1.34.1-eks-")
+def test_the_administrator_policy_of_eks_allows_everything(server: StandIn, backend: Backend) -> None:
+    _entry(backend, policies=["arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"])
+    assert _status(server, _token(backend.url)) == 200
 
 
-def test_an_eks_token_of_a_role_with_access_is_let_in(server: ApiServer, backend: Backend) -> None:
+def test_a_verified_token_is_remembered(server: StandIn, backend: Backend) -> None:
     token = _token(backend.url)
-    assert _status(server, token) == 200
-    with server.client(token) as client:
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        review = client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json=body).json()
-    assert review["status"]["userInfo"]["username"] == SESSION
-
-
-def test_a_verified_token_is_remembered(server: ApiServer, backend: Backend) -> None:
-    token = _token(backend.url)
-    assert _status(server, token) == 200
+    assert _status(server, token) == 403
     count = len(backend.seen)
-    assert _status(server, token) == 200
+    assert _status(server, token) == 403
     assert len(backend.seen) == count
 
 
-def test_a_caller_without_access_entry_is_refused(server: ApiServer, backend: Backend) -> None:
+def test_a_caller_without_access_entry_is_refused(server: StandIn, backend: Backend) -> None:
     _caller(backend, f"arn:aws:iam::{ACCOUNT}:user/stranger")
     assert _status(server, _token(backend.url)) == 401
 
 
-def test_tokens_that_cannot_be_for_this_cluster_are_refused(server: ApiServer, backend: Backend) -> None:
+def test_tokens_that_cannot_be_for_this_cluster_are_refused(server: StandIn, backend: Backend) -> None:
     refused = [
         _token(backend.url, age=16 * 60),
         _token(backend.url, signed="host"),
@@ -110,6 +104,6 @@ def test_tokens_that_cannot_be_for_this_cluster_are_refused(server: ApiServer, b
     assert [_status(server, token) for token in refused] == [401] * len(refused)
 
 
-def test_tokens_are_refused_while_sts_does_not_know_the_caller(server: ApiServer, backend: Backend) -> None:
+def test_tokens_are_refused_while_sts_does_not_know_the_caller(server: StandIn, backend: Backend) -> None:
     backend.answers["/"] = lambda _request: (403, {}, b"<ErrorResponse/>")
     assert _status(server, _token(backend.url)) == 401

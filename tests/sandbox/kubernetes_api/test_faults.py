@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from tests.sandbox.kubernetes_api.conftest import ApiServer, Kube
-from tests.sandbox.kubernetes_api.objects import configmap
+from tests.contract.kube import Kube
+from tests.contract.objects import configmap
+from tests.contract.server import StandIn
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,7 @@ def test_calls_are_recorded(kube: Kube) -> None:
     assert call["user"] == "kubernetes-admin"
 
 
-def test_only_the_administrator_controls_faults(server: ApiServer) -> None:
+def test_only_the_administrator_controls_faults(server: StandIn) -> None:
     with server.client("wrong") as client:
         assert client.get("/_sandbox/faults").status_code == 401
 

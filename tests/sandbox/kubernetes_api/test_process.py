@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.kubernetes_api.conftest import ApiServer
+from tests.contract.server import StandIn
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[ApiServer]:
+def own(tmp_path: Path) -> Iterator[StandIn]:
     """A server that the test may kill."""
-    started = ApiServer(tmp_path, "http://127.0.0.1:1")
+    started = StandIn(tmp_path, "http://127.0.0.1:1")
     started.start()
     yield started
     started.stop()
 
 
-def test_all_survives_a_kill_and_it_ends_with_its_parent(own: ApiServer) -> None:
+def test_all_survives_a_kill_and_it_ends_with_its_parent(own: StandIn) -> None:
     token = own.token
     with own.client() as client:
         made = client.post("/api/v1/namespaces", json={"metadata": {"name": "kept"}}).json()
@@ -45,6 +45,6 @@ def test_all_survives_a_kill_and_it_ends_with_its_parent(own: ApiServer) -> None
     assert own.close_pipe() == 0
 
 
-def test_secrets_on_disk_are_private(server: ApiServer) -> None:
+def test_secrets_on_disk_are_private(server: StandIn) -> None:
     for name in ("admin.kubeconfig", "apiserver.key"):
         assert stat.S_IMODE((server.directory / name).stat().st_mode) == 0o600

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.kubernetes_api.conftest import Backend, Kube
-from tests.sandbox.kubernetes_api.objects import container, meta, pod, service
+from tests.contract.backend import Backend
+from tests.contract.kube import Kube
+from tests.contract.objects import container, meta, pod, service
 
 PORTS = "sandbox.podium/ports"
 

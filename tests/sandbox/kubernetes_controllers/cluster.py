@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.kubernetes.controllers import controllers, run
-from sandbox.kubernetes.controllers.runtime import Controller
+from sandbox.kubernetes.controllers.runtime import Reconciler
 from sandbox.kubernetes.errors import NotFound
 from sandbox.kubernetes.settings import Settings
 from sandbox.kubernetes.store import Store
@@ -20,7 +20,7 @@ NAMESPACE = "dbos"
 class Cluster:
     """Use inside `async with`; `replacing` puts a controller made for the test in the place of one of its class."""
 
-    def __init__(self, directory: Path, replacing: Callable[[Store], Controller] | None = None) -> None:
+    def __init__(self, directory: Path, replacing: Callable[[Store], Reconciler] | None = None) -> None:
         self.store = Store()
         self.settings = Settings("test", "123456789012", "us-west-2", "http://127.0.0.1:1", float("inf"), directory)
         self._replacing = replacing
@@ -28,6 +28,7 @@ class Cluster:
 
     async def __aenter__(self) -> "Cluster":
         self.make("namespaces", {"metadata": {"name": NAMESPACE}})
+        self.make("serviceaccounts", {"metadata": {"name": "default"}})
         chosen = controllers(self.store, self.settings)
         if self._replacing:
             replacement = self._replacing(self.store)

@@ -73,3 +73,21 @@ async def test_what_is_missing_is_said_in_the_kubelets_words(entry: Object, mess
 async def test_an_optional_reference_may_be_missing() -> None:
     entries = [from_secret("gone", "k", optional=True), from_secret("db", "k", optional=True)]
     assert await environment.resolve({"env": entries}, POD, lookup()) == {}
+
+
+async def test_a_container_is_told_its_resources_in_the_divisor_that_it_asks_for() -> None:
+    def ask(resource: str, divisor: str = "1") -> Object:
+        reference = {"resource": resource, "divisor": divisor}
+        return {"name": f"{resource}/{divisor}", "valueFrom": {"resourceFieldRef": reference}}
+
+    asked = [("limits.memory", "1Mi"), ("limits.cpu", "1"), ("requests.cpu", "1m"), ("requests.memory", "1")]
+    resources = {"limits": {"memory": "1500Ki"}, "requests": {"cpu": "0.25"}}
+    container = {"name": "c", "resources": resources, "env": [ask(*each) for each in asked]}
+    env = await environment.resolve(container, POD, lookup(), {"cpu": "1930m", "memory": "3554Mi"})
+    assert list(env.values()) == ["2", "2", "250", "0"]
+
+
+async def test_an_unknown_field_is_a_configuration_error() -> None:
+    entry = {"name": "X", "valueFrom": {"fieldRef": {"fieldPath": "spec.containers"}}}
+    with pytest.raises(ConfigError, match=r"unsupported fieldPath: spec\.containers"):
+        await environment.resolve({"env": [entry]}, POD, lookup())

@@ -117,8 +117,13 @@ def test_nodes_carry_the_labels_and_sizes_of_their_group() -> None:
     assert labels["topology.kubernetes.io/zone"] == "us-west-2b"
     assert labels["eks.amazonaws.com/nodegroup"] == "default"
     assert region("ip-192-168-3-4.ec2.internal") == "us-east-1"
-    status = node_status("t3.medium", "v1.34.2", 20000, {})
-    assert status["allocatable"] == {"cpu": "1930m", "memory": "3554Mi", "pods": "17"}
+    status = node_status("t3.medium", "v1.34.2", ("127.0.0.1", 20000), {})
+    assert status["allocatable"] == {
+        "cpu": "1930m",
+        "memory": "3554Mi",
+        "pods": "17",
+        "ephemeral-storage": "19327352832",
+    }
     assert {item["type"]: item["status"] for item in status["conditions"]}["Ready"] == "True"
     assert status["daemonEndpoints"]["kubeletEndpoint"]["Port"] == 20000
     assert all(cpu and memory and pods for cpu, memory, pods in INSTANCE_TYPES.values())

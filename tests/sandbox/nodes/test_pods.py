@@ -148,19 +148,87 @@ async def test_init_containers_run_first_and_a_command_that_is_not_there_is_a_st
 
 async def test_a_failing_liveness_probe_restarts_a_container_that_was_ready(cluster: Cluster) -> None:
     answering = {"httpGet": {"path": "/", "port": 8080}}
+    complaint = ["sh", "-c", "echo $WHY; exit 1"]
     probes = {
         "startupProbe": answering,
         "readinessProbe": answering,
-        "livenessProbe": {"exec": {"command": ["true"]}, "failureThreshold": 1, "periodSeconds": 1},
+        "livenessProbe": {"exec": {"command": complaint}, "failureThreshold": 1, "periodSeconds": 1},
     }
-    container = {"image": "coredns:1", "ports": [{"containerPort": 8080}], **probes}
+    env = [{"name": "WHY", "value": "no heart beat"}]
+    container = {"image": "coredns:1", "ports": [{"containerPort": 8080}], "env": env, **probes}
     await cluster.pod("sick", container, restartPolicy="Always")
     pod = await cluster.pod_when("sick", lambda status: (status.get("containerStatuses") or [{}])[0].get("lastState"))
     status = pod["status"]["containerStatuses"][0]
     assert status["lastState"]["terminated"]["exitCode"] == 143
+    assert await unhealthy(cluster) == {"Liveness probe failed: no heart beat"}
+
+
+async def unhealthy(cluster: Cluster) -> set[str]:
+    """What probes complained of."""
     events = await cluster.api.list(EVENTS, cluster.namespace)
-    said = {item["message"] for item in events.items if item["reason"] == "Unhealthy"}
-    assert said == {"Liveness probe failed: the sandbox's nodes do not exec into containers"}
+    return {item["message"] for item in events.items if item["reason"] == "Unhealthy"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "probe", "kind"), [("Unstarted", "startupProbe", "Startup"), ("Unlive", "livenessProbe", "Liveness")]
+)
+async def test_a_fault_fails_a_probe_until_it_is_taken_back(
+    cluster: Cluster, fault: str, probe: str, kind: str
+) -> None:
+    cluster.processes.faults({"^coredns:faulty$": fault})
+    asked = {probe: {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 1}}
+    readiness = {"readinessProbe": {"exec": {"command": ["true"]}}}
+    container = {"image": "coredns:faulty", "ports": [{"containerPort": 8080}], **asked, **readiness}
+    await cluster.pod("broken", container, restartPolicy="Always")
+    await cluster.pod_when("broken", lambda status: (status.get("containerStatuses") or [{}])[0].get("lastState"))
+    assert await unhealthy(cluster) == {f"{kind} probe failed: HTTP probe failed with statuscode: 503"}
+    cluster.processes.faults({})
+    await cluster.pod_when("broken", lambda status: status["containerStatuses"][0]["ready"])
+
+
+async def test_a_container_that_outgrows_its_memory_limit_is_killed(cluster: Cluster) -> None:
+    script = "x=$(head -c 30000000 /dev/zero | tr '\\0' x); echo full; read -r line < <(sleep 60)"
+    limits = {"resources": {"limits": {"memory": "16Mi"}}}
+    await cluster.pod("hungry", shell(script, **limits))
+    pod = await cluster.pod_when("hungry", lambda status: status.get("phase") == "Failed")
+    ended = state(pod["status"])["terminated"]
+    assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
+
+
+async def test_a_reference_that_is_no_image_name_is_not_pulled(cluster: Cluster) -> None:
+    await cluster.pod("odd", {"image": "registry.example/Upper Case:1"})
+    pod = await cluster.pod_when("odd", lambda status: waits_for(status) == "InvalidImageName")
+    assert "invalid reference format" in state(pod["status"])["waiting"]["message"]
+
+
+async def test_mounted_secrets_follow_the_object_and_are_whole_at_any_moment(cluster: Cluster) -> None:
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "live"}, "data": {"a": "MQ==", "b": "MQ=="}}
+    await cluster.api.create(SECRETS, body, cluster.namespace)
+    script = "cat /live/a /live/b; until test $(cat /live/a) = 2; do sleep 0.05; done; cat /live/a /live/b; ls /live"
+    await cluster.pod(
+        "reader",
+        shell(script, volumeMounts=[{"name": "live", "mountPath": "/live"}]),
+        volumes=[{"name": "live", "secret": {"secretName": "live", "defaultMode": 0o400}}],
+    )
+    await cluster.until(lambda: cluster.log("reader"), lambda answer: answer == (200, "11"))
+    await cluster.api.patch(SECRETS, "live", {"data": {"a": "Mg==", "b": "Mg==", "c": ""}}, cluster.namespace)
+    await cluster.pod_when("reader", lambda status: status.get("phase") == "Succeeded")
+    assert (await cluster.log("reader"))[1] == "1122a\nb\nc\n"
+
+
+async def test_logs_are_dated_and_cut_as_asked(cluster: Cluster) -> None:
+    await cluster.pod("talks", shell("echo one; sleep 1.6; printf 'two\\n\\nthree'"))
+    await cluster.pod_when("talks", lambda status: status.get("phase") == "Succeeded")
+    assert await cluster.log("talks", tailLines="2") == (200, "\nthree")
+    assert await cluster.log("talks", limitBytes="5") == (200, "one\nt")
+    assert await cluster.log("talks", follow="true", tailLines="1") == (200, "three")
+    status, dated = await cluster.log("talks", timestamps="true")
+    moments, words = zip(*(line.split(" ") for line in dated.split("\n")), strict=True)
+    assert (status, words) == (200, ("one", "two", "", "three"))
+    assert moments[0] < moments[1] == moments[3]
+    assert await cluster.log("talks", sinceTime=moments[1]) == (200, "two\n\nthree")
+    assert await cluster.log("talks", sinceSeconds="3600", tailLines="0") == (200, "")
+    assert (await cluster.log("talks", tailLines="many"))[0] == 400
 
 
 async def test_deletion_is_sigterm_then_removal(cluster: Cluster) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.nodes.api import Object
-from sandbox.nodes.status import ContainerRecord, phase, pod_status, waiting
+from sandbox.nodes.status import ContainerRecord, Stage, phase, pod_status, status_patch, waiting
 
 RUNNING: Object = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
 
@@ -58,3 +58,32 @@ def test_conditions_keep_their_time_until_they_change_and_the_schedulers_stays()
     now_ready = conditions(pod_status({"spec": {}}, {}, [], [record(RUNNING, ready=True)], unready))
     assert now_ready["Ready"][0] == now_ready["ContainersReady"][0] == "True"
     assert now_ready["Ready"][1] not in {"t1", ""}
+
+
+def test_a_deleted_pod_that_has_ended_has_a_final_phase() -> None:
+    assert phase("Always", [], [record(ended(0))], stopped=True) == "Succeeded"
+    assert phase("Always", [], [record(ended(143))], stopped=True) == "Failed"
+    assert phase("Always", [], [record(RUNNING)], stopped=True) == "Running"
+
+
+def test_a_pod_without_its_volumes_is_not_ready_to_start_containers() -> None:
+    status = pod_status({"spec": {}}, {}, [], [record(waiting("ContainerCreating"))], {}, Stage(prepared=False))
+    assert conditions(status)["PodReadyToStartContainers"][0] == "False"
+
+
+def test_the_status_tells_which_generation_it_is_about_and_its_patch_leaves_others_conditions_alone() -> None:
+    pod = {"metadata": {"generation": 3}, "spec": {}}
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "t0"}
+    before = {"conditions": [scheduled], "podIPs": [{"ip": "192.168.1.2"}]}
+    addresses = {"podIP": "192.168.1.3", "podIPs": [{"ip": "192.168.1.3"}]}
+    status = pod_status(pod, addresses, [], [record(RUNNING, ready=True)], before)
+    assert status["observedGeneration"] == 3
+    patch = status_patch(status, before)
+    assert {condition["type"] for condition in patch["conditions"]} == {
+        "PodReadyToStartContainers",
+        "Initialized",
+        "ContainersReady",
+        "Ready",
+    }
+    assert all(condition["reason"] is None for condition in patch["conditions"])
+    assert patch["podIPs"] == [{"$patch": "replace"}, {"ip": "192.168.1.3"}]

@@ -15,7 +15,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(20), nullable=False),
         sa.Column("host", sa.String(255), nullable=False),
         sa.Column("process", sa.String(100), nullable=False),
-            sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("beat_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("steady_since", sa.DateTime(timezone=True), nullable=False),
     )

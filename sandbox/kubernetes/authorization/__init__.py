@@ -1,0 +1,1 @@
+"""Who may do what: RBAC over the stored roles and bindings."""
