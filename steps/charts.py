@@ -85,16 +85,18 @@ def await_release(kube: Kube, chart: str) -> dict[str, Any] | Pending:
     return {"ready": True}
 
 
-def delete_release(kube: Kube, owner: Owner, helm: Helm, chart: str) -> None:
-    """Uninstall the release if it is ours, with the namespace that was made for it."""
+def delete_release(kube: Kube, owner: Owner, helm: Helm, chart: str) -> bool:
+    """Uninstall the release if it is ours, with the namespace that was made for it; whether to wait for its end."""
     wanted = CHARTS[chart]
     marker = kube.get("ConfigMap", _marker_name(wanted), wanted.namespace)
-    if marker is not None and objects.is_ours(marker, owner):
+    ours = marker is not None and objects.is_ours(marker, owner)
+    if ours:
         report(helm.uninstall(kube, wanted.name, wanted.namespace))
         _delete_leftovers(kube, owner, wanted)
         kube.delete("ConfigMap", _marker_name(wanted), wanted.namespace)
     if wanted.own_namespace:
-        objects.delete(kube, owner, "Namespace", wanted.namespace)
+        return objects.delete(kube, owner, "Namespace", wanted.namespace)
+    return ours
 
 
 def _delete_leftovers(kube: Kube, owner: Owner, chart: Chart) -> None:

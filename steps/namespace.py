@@ -25,9 +25,9 @@ def ensure_namespace(kube: Kube, owner: Owner, namespace: str, *, allow_root: bo
     return namespace
 
 
-def delete_namespace(kube: Kube, owner: Owner, namespace: str) -> None:
-    """Delete the namespace with everything in it, if it is ours."""
-    objects.delete(kube, owner, "Namespace", namespace)
+def delete_namespace(kube: Kube, owner: Owner, namespace: str) -> bool:
+    """Delete the namespace with everything in it, if it is ours; whether there is anything to wait for."""
+    return objects.delete(kube, owner, "Namespace", namespace)
 
 
 def await_namespace_deleted(kube: Kube, namespace: str) -> dict[str, Any] | Pending:

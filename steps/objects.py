@@ -88,11 +88,12 @@ def prune(kube: Kube, owner: Owner, namespace: str, component: str, keep: set[tu
                 kube.delete(kind, name, namespace)
 
 
-def delete(kube: Kube, owner: Owner, kind: str, name: str, namespace: str | None = None) -> None:
-    """Delete the object if it is there and ours."""
+def delete(kube: Kube, owner: Owner, kind: str, name: str, namespace: str | None = None) -> bool:
+    """Delete the object if it is there and ours; whether it was."""
     found = kube.get(kind, name, namespace)
-    if found is not None and is_ours(found, owner):
-        kube.delete(kind, name, namespace)
+    if found is None or not is_ours(found, owner):
+        return False
+    return kube.delete(kind, name, namespace)
 
 
 def container(workload: Object) -> dict[str, Any]:

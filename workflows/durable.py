@@ -143,7 +143,12 @@ class Run:
         def within_the_lease() -> R:
             with gated(partial(lease.check, self.epoch)):
                 pass_gate()
-                return call()
+                try:
+                    return call()
+                except SQLAlchemyError as error:
+                    if not is_outage(error):
+                        raise
+                    raise _no_database() from error
 
         future = context().pool.submit(within_the_lease)
         calls[key] = future
@@ -151,6 +156,7 @@ class Run:
 
     def _listening(self, name: str, call: Callable[[], R]) -> Callable[[], R]:
         """The call, and then what it reported into the event log, also when it failed."""
+        workflow_id = DBOS.workflow_id
 
         def listened() -> R:
             with heard() as lines:
@@ -158,7 +164,8 @@ class Run:
                     return call()
                 finally:
                     if lines:
-                        context().journal.step_reported(self.operation_id, self.phase, name, lines)
+                        report = partial(context().journal.step_reported, self.operation_id, self.phase, name, lines)
+                        _persistently(report, workflow_id)
 
         return listened
 
@@ -304,6 +311,16 @@ def _interrupted(action: str, failed: list[str]) -> PodiumError:
     )
 
 
+def _no_database() -> TransientError:
+    return TransientError(
+        Code.INTERNAL,
+        "Podium's own database does not answer.",
+        fault=Fault.PODIUM,
+        retryable=True,
+        remedy="Start it again, then retry.",
+    )
+
+
 def _timed_out(action: str, detail: str, minutes: float) -> PodiumError:
     return PodiumError.by_provider(
         Code.TIMED_OUT,
@@ -332,21 +349,22 @@ async def in_pool(call: Callable[[], R]) -> R:
     Repeated while the database does not answer: writes are made to be repeated (workflows/journal.py). Raises
     HandedOver when the workflow is executed elsewhere.
     """
-    lease, workflow_id = context().lease, DBOS.workflow_id
+    repeated = partial(_persistently, call, DBOS.workflow_id)
+    return await _shielded(asyncio.get_running_loop().run_in_executor(context().pool, repeated))
 
-    def allowed() -> R:
-        lease.check_writer(workflow_id)
-        return call()
 
+def _persistently(call: Callable[[], R], workflow_id: str | None) -> R:
+    lease = context().lease
     seconds, longest = OUTAGE_PAUSE_SECONDS
     while True:
         try:
-            return await _shielded(asyncio.get_running_loop().run_in_executor(context().pool, allowed))
+            lease.check_writer(workflow_id)
+            return call()
         except SQLAlchemyError as error:
             if not is_outage(error):
                 raise
             log.warning("database.outage", type=type(error).__name__, workflow_id=workflow_id)
-        await asyncio.sleep(seconds)
+        time.sleep(seconds)  # the only thing to do: nothing can be recorded now
         seconds = min(2 * seconds, longest)
 
 

@@ -106,12 +106,11 @@ class Registry:
 
     def beat(self) -> str:
         """Renews this worker's row; its state before: working, or lost (taken over), replaced, or gone."""
-        gap = timedelta(seconds=self._rhythm.dead / 2)
-        in_step = workers.c.beat_at.between(_now() - gap, _now() + gap)
+        steady = sa.case((self._in_step(), workers.c.steady_since), else_=_now())
         query = (
             sa.update(workers)
             .where(workers.c.id == self.me.dbos_id, workers.c.state == "working")
-            .values(beat_at=_now(), steady_since=sa.case((in_step, workers.c.steady_since), else_=_now()))
+            .values(beat_at=_now(), steady_since=steady)
         )
         with self._engine.begin() as connection:
             if connection.execute(query).rowcount == 1:
@@ -153,7 +152,7 @@ class Registry:
         dead = timedelta(seconds=self._rhythm.dead)
         with self._engine.begin() as connection:
             connection.execute(sa.text(f"SET LOCAL idle_in_transaction_session_timeout = '{LOCK_SECONDS}s'"))
-            steady = sa.and_(workers.c.state == "working", workers.c.steady_since < _now() - dead)
+            steady = sa.and_(workers.c.state == "working", self._in_step(), workers.c.steady_since < _now() - dead)
             if connection.execute(sa.select(steady).where(workers.c.id == self.me.dbos_id)).scalar() is not True:
                 return None
             silent = sa.or_(workers.c.state == "left", ~workers.c.beat_at.between(_now() - dead, _now() + dead))
@@ -164,6 +163,11 @@ class Registry:
             taken = hand_over(self._engine, self._client, owner)
             self._set(connection, owner, state="lost", beat_at=_now())
             return taken
+
+    def _in_step(self) -> sa.ColumnElement[bool]:
+        """The row's last beat is no older than half of what others tolerate, on a clock that did not jump."""
+        gap = timedelta(seconds=self._rhythm.dead / 2)
+        return workers.c.beat_at.between(_now() - gap, _now() + gap)
 
     def _join(self, connection: sa.Connection) -> None:
         about = {"executor_id": self.me.executor_id, "host": socket.gethostname()[:255], "process": _process()}

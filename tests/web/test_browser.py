@@ -101,7 +101,7 @@ def test_the_list_moves_too(page: Page, story: Story) -> None:
     sign_in(page)
     page.goto("/")
     expect(page.locator(".badge")).to_have_text("Installing")
-    story.journal.operation_succeeded(story.operation.id, {})
+    story.journal.operation_succeeded(story.operation.id, outputs={}, facts={})
     expect(page.locator(".badge")).to_have_text("Ready")
 
 

@@ -164,7 +164,7 @@ def test_a_ready_install_links_only_to_web_addresses(page: TestClient, story: St
         "cluster_name": "dbos-conductor",
         "smoke_test": {"last_step": 3},
     }
-    story.journal.operation_succeeded(story.operation.id, outputs)
+    story.journal.operation_succeeded(story.operation.id, outputs=outputs, facts={})
     text = page.get(NAME).text
     assert '<a href="http://localhost:1234/app"' in text
     assert 'href="javascript' not in text

@@ -34,6 +34,8 @@ async def undo_preflight(run: Run) -> Facts:
     """Secrets that Podium keeps in AWS Secrets Manager go last."""
     action = "Deleting the installation's secrets"
     await run.step(action, secret_store.delete_secrets, run.aws, run.owner, SECRET_PURPOSES)
+    action = "Waiting for the installation's secrets to go"
+    await run.wait(action, secret_store.await_secrets_deleted, 15, run.aws, run.owner, SECRET_PURPOSES)
     return {}
 
 

@@ -4,7 +4,7 @@ from steps import addons as cluster_addons
 from steps import cluster as control_plane
 from steps import database as rds
 from steps import egress as way_out
-from steps import existing, secret_store
+from steps import existing, leftovers, secret_store
 from steps import identity as roles
 from steps import network as vpc
 from steps import nodes as node_group
@@ -58,6 +58,7 @@ async def _existing_network(run: Run) -> Facts:
 
 async def undo_network(run: Run) -> Facts:
     await run.step("Deleting the VPC", vpc.delete_network, run.aws, run.owner)
+    await run.wait("Waiting for the VPC to go", vpc.await_network_deleted, 30, run.aws, run.owner)
     return {}
 
 
@@ -83,10 +84,13 @@ async def egress(run: Run) -> Facts:
 
 
 async def undo_egress(run: Run) -> Facts:
-    await run.step("Deleting the NAT gateway", way_out.delete_nat_gateway, run.aws, run.owner)
-    await run.wait("Waiting for the NAT gateway to go", way_out.await_nat_gateway_deleted, 15, run.aws, run.owner)
-    await run.step("Releasing its address", way_out.release_address, run.aws, run.owner)
-    await run.step("Deleting the private routes", way_out.delete_private_routes, run.aws, run.owner)
+    aws, owner = run.aws, run.owner
+    await run.step("Deleting the NAT gateway", way_out.delete_nat_gateway, aws, owner)
+    await run.wait("Waiting for the NAT gateway to go", way_out.await_nat_gateway_deleted, 15, aws, owner)
+    await run.step("Releasing its address", way_out.release_address, aws, owner)
+    await run.wait("Waiting for its address to go", way_out.await_address_released, 15, aws, owner)
+    await run.step("Deleting the private routes", way_out.delete_private_routes, aws, owner)
+    await run.wait("Waiting for the private routes to go", way_out.await_private_routes_deleted, 15, aws, owner)
     return {}
 
 
@@ -101,6 +105,7 @@ async def identity(run: Run) -> Facts:
 
 async def undo_identity(run: Run) -> Facts:
     await run.step("Deleting the IAM roles", roles.delete_identity, run.aws, run.owner)
+    await run.wait("Waiting for the IAM roles to go", roles.await_identity_deleted, 15, run.aws, run.owner)
     return {}
 
 
@@ -134,9 +139,15 @@ async def cluster(run: Run) -> Facts:
 
 
 async def undo_cluster(run: Run) -> Facts:
-    await run.step("Deleting the EKS control plane", control_plane.delete_cluster, run.aws, run.owner)
-    await run.wait("Waiting for the control plane to go", control_plane.await_cluster_deleted, 40, run.aws, run.owner)
-    return {}
+    """With the control plane go its controllers: what they left behind in AWS is swept up after them."""
+    aws, owner, data = run.aws, run.owner, run.options["data"]
+    await run.step("Deleting the EKS control plane", control_plane.delete_cluster, aws, owner)
+    await run.wait("Waiting for the control plane to go", control_plane.await_cluster_deleted, 40, aws, owner)
+    if run.spec.cluster.existing_name:
+        return {}
+    await run.step("Sweeping up what Kubernetes left", leftovers.sweep, aws, owner, data)
+    found = await run.wait("Waiting for what Kubernetes left to go", leftovers.await_swept, 30, aws, owner, data)
+    return Facts(left=found["left"])
 
 
 async def addons(run: Run) -> Facts:
@@ -154,6 +165,7 @@ async def addons(run: Run) -> Facts:
 
 async def undo_addons(run: Run) -> Facts:
     await run.step("Deleting the add-ons", cluster_addons.delete_addons, run.aws, run.owner)
+    await run.wait("Waiting for the add-ons to go", cluster_addons.await_addons_deleted, 15, run.aws, run.owner)
     return {}
 
 
@@ -242,12 +254,23 @@ async def _rds_instance(run: Run) -> Facts:
 
 
 async def undo_database(run: Run) -> Facts:
-    aws, owner = run.aws, run.owner
-    await run.step("Deleting the PostgreSQL instance", rds.delete_instance, aws, owner, "delete")
-    await run.wait("Waiting for the instance to go", rds.await_instance_deleted, 60, aws, owner)
+    """`data=retain`: with a last snapshot, whose name comes from the operation's id, so that there is only one."""
+    aws, owner, data = run.aws, run.owner, run.options["data"]
+    begun = await run.step("Deleting the PostgreSQL instance", rds.delete_instance, aws, owner, data)
+    found = await run.wait(
+        "Waiting for the instance to go", rds.await_instance_deleted, 90, aws, owner, data, begun["snapshot"]
+    )
     await run.step("Deleting the subnet group", rds.delete_subnet_group, aws, owner)
+    await run.wait("Waiting for the subnet group to go", rds.await_subnet_group_deleted, 15, aws, owner)
     await run.step("Deleting the security group", rds.delete_security_group, aws, owner)
-    return {}
+    await run.wait("Waiting for the security group to go", rds.await_security_group_deleted, 15, aws, owner)
+    return Facts(
+        final_snapshot={
+            "id": found["snapshot"],
+            "arn": found["snapshot_arn"],
+            "note": begun["note"] or found["note"],
+        }
+    )
 
 
 async def database_access(run: Run) -> Facts:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from steps import charts
+from steps import charts, leftovers
 from steps import databases as sql
 from steps import namespace as namespaces
 from steps import sealed_secrets as sealing
@@ -13,6 +13,9 @@ from workflows.durable import Run
 from workflows.facts import Facts
 from workflows.install.account import reference
 
+INGRESS_SERVICE = "ingress-nginx/ingress-nginx-controller"
+"""The Service that has a load balancer, as the cloud provider tags it."""
+
 
 async def namespace(run: Run) -> Facts:
     name, root = run.spec.namespace, needs_root(run.spec.console.port)
@@ -21,8 +24,9 @@ async def namespace(run: Run) -> Facts:
 
 
 async def undo_namespace(run: Run) -> Facts:
-    name = run.spec.namespace
-    await run.step("Deleting the namespace", namespaces.delete_namespace, run.kube, run.owner, name)
+    kube, name = run.kube, run.spec.namespace
+    if await run.step("Deleting the namespace", namespaces.delete_namespace, kube, run.owner, name):
+        await run.wait("Waiting for the namespace to go", namespaces.await_namespace_deleted, 15, kube, name)
     return {}
 
 
@@ -34,7 +38,19 @@ async def ingress_nginx(run: Run) -> Facts:
 
 
 async def undo_ingress_nginx(run: Run) -> Facts:
-    return await _no_release(run, "ingress-nginx")
+    """Its load balancer goes while the controllers that can remove it still run."""
+    await _no_release(run, "ingress-nginx")
+    name = run.facts["cluster_name"]
+    await run.wait(
+        "Waiting for the load balancer to go",
+        leftovers.await_load_balancers_gone,
+        20,
+        run.aws,
+        run.owner,
+        name,
+        (INGRESS_SERVICE,),
+    )
+    return {}
 
 
 async def sealed_secrets(run: Run) -> Facts:
@@ -63,7 +79,8 @@ async def _release(run: Run, chart: str) -> Facts:
 
 async def _no_release(run: Run, chart: str) -> Facts:
     helm = context().clients.helm
-    await run.step(f"Uninstalling {chart}", charts.delete_release, run.kube, run.owner, helm, chart)
+    if await run.step(f"Uninstalling {chart}", charts.delete_release, run.kube, run.owner, helm, chart):
+        await run.wait(f"Waiting for {chart} to go", charts.await_release_deleted, 20, run.kube, chart)
     return {}
 
 
