@@ -16,7 +16,7 @@ def after(seconds: float) -> datetime:
 
 
 def snapshot(*phases: PhaseRecord, state: str = "RUNNING", finished: datetime | None = None) -> Snapshot:
-    operation = OperationRecord("id", "x", "install", state, 0, START, START, finished, None, phases)
+    operation = OperationRecord("id", "x", "install", state, 0, START, START, finished, phases=phases)
     return Snapshot(InstallationRecord("x", "id", "PROVISIONING", {}, {}, START, START, operation), ())
 
 
