@@ -68,6 +68,10 @@ class Api:
     def cancel(self, name: str) -> dict[str, Any]:
         return self._send("POST", f"/v1/installations/{quote(name)}:cancel")
 
+    def uninstall(self, name: str, *, data: str, force: bool) -> dict[str, Any]:
+        params = {"data": data, "force": str(force).lower()}
+        return self._send("DELETE", f"/v1/installations/{quote(name)}", params=params)
+
     def events(self, name: str) -> Iterator[dict[str, Any]]:
         """The whole log, oldest first."""
         path: str | None = f"/v1/installations/{quote(name)}/events"

@@ -22,7 +22,7 @@ _MARKS = {
 }
 _FRAME = 3
 """Lines around the phases: headline, cursor, and one to spare."""
-_STATE_STYLES = {"READY": "green", "FAILED": "red", "WAITING": "yellow", "CANCELLED": "yellow"}
+_STATE_STYLES = {"READY": "green", "FAILED": "red", "WAITING": "yellow", "CANCELLED": "yellow", "DELETED": "dim"}
 
 
 def installation(shown: dict[str, Any], spinner: Spinner | None = None, height: int | None = None) -> Group:
@@ -121,4 +121,5 @@ def _failure(title: str, error: dict[str, Any]) -> list[Text]:
 def _wait(title: str, waiting: dict[str, Any]) -> list[Text]:
     lines = [Text.assemble(("? ", "yellow"), (title, "bold"), f" waits for you: {waiting['what']}")]
     lines.append(Text(f"  {waiting['how']}"))
+    lines += [Text(f"    {one['arn']}: {one['why']} (of {one['owner']})") for one in waiting.get("resources", [])]
     return lines + [Text(f"    {command}", "cyan") for command in waiting["commands"]]

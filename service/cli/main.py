@@ -136,6 +136,26 @@ def cancel(name: Name, home: Home = _HOME) -> None:
 
 
 @app.command()
+def uninstall(
+    name: Name,
+    delete_data: Annotated[
+        bool, typer.Option("--delete-data", help="Delete the database for good; without it a last snapshot is kept.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Leave Kubernetes alone when the cluster cannot be reached.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    home: Home = _HOME,
+) -> None:
+    """Remove everything that Podium made for an installation; what was given to it is left alone."""
+    from service.cli import remote  # noqa: PLC0415
+
+    if not yes:
+        typer.confirm(f"Remove {name}, its cluster and its database?", abort=True)
+    remote.uninstall(home, name, delete_data=delete_data, force=force)
+
+
+@app.command()
 def events(
     name: Name,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay and print what happens.")] = False,

@@ -1,4 +1,4 @@
-"""`podium status`, `retry`, `cancel` and `events`: thin clients of a running service."""
+"""`podium status`, `retry`, `cancel`, `uninstall` and `events`: thin clients of a running service."""
 
 import json
 from pathlib import Path
@@ -43,6 +43,13 @@ def cancel(home: Path, name: str) -> None:
     with connect(home) as api:
         operation = api.cancel(name)
     print(f"{name}: {operation['state'].lower()}")
+
+
+def uninstall(home: Path, name: str, *, delete_data: bool, force: bool) -> None:
+    with connect(home) as api:
+        operation = api.uninstall(name, data="delete" if delete_data else "retain", force=force)
+    kept = "without a snapshot" if delete_data else "a last snapshot of the database is kept"
+    print(f"{name}: uninstalling, {kept} (operation {operation['id']}); podium status {name} shows how it goes")
 
 
 def events(home: Path, name: str, *, follow: bool, as_json: bool) -> None:

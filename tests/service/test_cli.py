@@ -108,7 +108,7 @@ def test_schema_is_a_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
     jsonschema.Draft202012Validator.check_schema(json.loads(capsys.readouterr().out))
 
 
-def test_status_retry_cancel_and_events_talk_to_the_sandboxs_service(
+def test_status_retry_cancel_uninstall_and_events_talk_to_the_sandboxs_service(
     home: Path, story: Story, capsys: pytest.CaptureFixture[str]
 ) -> None:
     story.finish("preflight")
@@ -125,6 +125,8 @@ def test_status_retry_cancel_and_events_talk_to_the_sandboxs_service(
     assert "podium: The operation is RUNNING; this needs FAILED or CANCELLED." in capsys.readouterr().err
     assert podium("cancel", "dbos-conductor", *at_home) == 0
     assert "dbos-conductor: cancelled" in capsys.readouterr().out
+    assert podium("uninstall", "dbos-conductor", "--yes", *at_home) == 0
+    assert "dbos-conductor: uninstalling, a last snapshot of the database is kept" in capsys.readouterr().out
     assert podium("status", "nothing", *at_home) == 1
     assert "There is no installation nothing." in capsys.readouterr().err
 

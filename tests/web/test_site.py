@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from service.app import create_app
 from service.settings import Settings
 from steps.errors import Code, Fault, Problem
-from steps.waiting import NeedsPerson
+from steps.waiting import Blocked, NeedsPerson
 from tests.service.conftest import URL
 from tests.service.world import KEY, Story
 from web.session import login_token
@@ -146,6 +146,15 @@ def test_what_errors_say_is_escaped(page: TestClient, story: Story) -> None:
         assert "<script>alert" not in text
         assert DENIED.message in unescape(text)
     assert "Allow &lt;it&gt;." in page.get(NAME).text
+
+
+def test_what_blocks_a_delete_is_listed(page: TestClient, story: Story) -> None:
+    story.run("registry")
+    blocker = {"arn": "arn:aws:ec2:x:eni-1", "why": "is in the subnet", "owner": "somebody else"}
+    need = Blocked("the VPC cannot be deleted yet", "Delete what is listed.", (blocker,))
+    story.journal.phase_waiting(story.operation.id, "registry", "network.await_network_deleted", need)
+    text = unescape(page.get(NAME).text)
+    assert "<code>arn:aws:ec2:x:eni-1</code>: is in the subnet (of somebody else)" in text
 
 
 def test_a_wait_shows_its_commands(page: TestClient, story: Story) -> None:
