@@ -22,7 +22,7 @@ def gated(gate: Callable[[], None]) -> Iterator[None]:
 
 
 def pass_gate() -> None:
-    """Called by every thin client before it calls."""
+    """Called by every thin client just before it sends a request."""
     gate = _gate.get()
     if gate is not None:
         gate()

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,8 +45,15 @@ class Clients:
         key = (aws.target, cluster, endpoint, ca)
         with self._lock:
             if key not in self._kube:
-                self._kube[key] = Kube(endpoint, ca, lambda: aws.cluster_token(cluster))
+                self._kube[key] = Kube(endpoint, ca, partial(_token, aws, cluster))
             return self._kube[key]
+
+
+def _token(aws: Aws, cluster: str) -> str:
+    """A token for the cluster. AWS is asked first who we are: one that was signed with expired credentials looks like
+    any other and is only refused by the cluster, but so it raises CredentialsError here."""
+    aws.sts.identity()
+    return aws.cluster_token(cluster)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from workflows.errors import DatabaseInUse
@@ -20,21 +20,32 @@ from workflows.tables import SCHEMA_VERSION, VERSION_TABLE
 MIGRATION_LOCK = 0x706F6469756D
 """PostgreSQL's advisory lock (the word podium) of whoever migrates."""
 MIGRATION_SECONDS = 60.0
+IDLE_SECONDS = 10.0
+_IDLE_IN_TRANSACTION = "25P03"
 _SQLITE_BUSY = {5, 6}
 """SQLITE_BUSY and SQLITE_LOCKED (sqlite.org/rescode.html)."""
 
 
-def make_engine(database_url: str, pool_size: int, **options: Any) -> sa.Engine:
+def make_engine(database_url: str, pool_size: int, *, idle_seconds: float = IDLE_SECONDS, **options: Any) -> sa.Engine:
     """psycopg 3 for PostgreSQL. Dead connections are found before use, since the database may restart under us.
 
-    `options` are libpq's, e.g. tcp_user_timeout.
+    A transaction that stands still for `idle_seconds` is ended by the server: its process is suspended, and others wait
+    for its locks. `options` are libpq's, e.g. tcp_user_timeout.
     """
     url = sa.make_url(database_url)
     if url.get_backend_name() == "sqlite":
         return sa.create_engine(url, connect_args={"timeout": 30})
     url = url.set(drivername="postgresql+psycopg")
     arguments = {"connect_timeout": 5, **options}
-    return sa.create_engine(url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, connect_args=arguments)
+    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, connect_args=arguments)
+
+    @sa.event.listens_for(engine, "connect")
+    def end_what_stands_still(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {int(idle_seconds * 1000)}")
+        connection.commit()
+
+    return engine
 
 
 def is_sqlite(engine: sa.Engine) -> bool:
@@ -96,6 +107,10 @@ def _alone(engine: sa.Engine) -> Iterator[None]:
 def is_outage(error: BaseException) -> bool:
     """Whether the database did not answer (it stopped, restarts, refuses, or has no connection left): worth waiting."""
     if isinstance(error, PoolTimeout | InterfaceError):
+        return True
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if getattr(getattr(error, "orig", None), "sqlstate", None) == _IDLE_IN_TRANSACTION:
         return True
     if not isinstance(error, OperationalError):
         return False

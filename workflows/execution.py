@@ -156,6 +156,7 @@ def dbos_config(settings: RuntimeSettings, executor_id: str) -> DBOSConfig:
         name=APPLICATION,
         system_database_url=settings.database_url,
         sys_db_pool_size=settings.pool_size,
+        sys_db_idle_transaction_timeout_sec=settings.rhythm.dead / 2,
         application_version=APPLICATION_VERSION,
         executor_id=executor_id,
         serializer=DBOSPortableJSONSerializer(),

@@ -69,7 +69,7 @@ class Runtime:
 
 def launch(settings: RuntimeSettings, *, execute: bool = True, graphs: Mapping[str, Graph] = GRAPHS) -> Runtime:
     """Raises DatabaseUnavailable when the database cannot be reached or migrated, DatabaseInUse, ExecutorIdInUse."""
-    engine = make_engine(settings.database_url, settings.pool_size)
+    engine = make_engine(settings.database_url, settings.pool_size, idle_seconds=settings.rhythm.dead / 2)
     sole = Sole(engine)
     try:
         prepare(engine, settings.database_url)

@@ -164,7 +164,7 @@ def test_a_suspended_worker_makes_no_call_for_what_it_lost(site: Site) -> None:
     site.api.reach("READY", seconds=INSTALL_SECONDS)
     late = site.calls_of(first)[before:]
     assert [call["operation"] for call in late if not call["operation"].startswith(("Describe", "Get", "List"))] == []
-    assert len(late) <= 1, "a request that was on its way when it was suspended"
+    assert len(late) <= 5, "one request of each running phase may have been on its way when it was suspended"
     site.check_outside()
     until(first.ready, "it is a worker again", 30)
     assert not [event for event in site.api.events() if event["kind"].endswith(".failed")]

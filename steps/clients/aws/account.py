@@ -76,11 +76,7 @@ class Aws:
         return [*self.classic_balancers.balancers(prefix), *self.balancers.balancers()]
 
     def cluster_token(self, cluster_name: str) -> str:
-        """A bearer token for the EKS cluster's API; renew it before it is 14 minutes old.
-
-        AWS is asked who we are first: a token signed with expired credentials looks like any other, but is refused.
-        """
-        self.sts.identity()
+        """A bearer token for the EKS cluster's API; renew it before it is 14 minutes old."""
         return self.sts.cluster_token(cluster_name)
 
     def close(self) -> None:

@@ -10,7 +10,6 @@ from botocore.parsers import ResponseParserError
 from steps.clients.aws.errors import came_from_credentials, is_quiet, translate
 from steps.clients.aws.session import Connection
 from steps.errors import CredentialsError, PodiumError
-from steps.gate import pass_gate
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +36,6 @@ def translated(method: Callable[Concatenate[C, P], R]) -> Callable[Concatenate[C
 
     @wraps(method)
     def call(self: C, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        pass_gate()
         try:
             return method(self, *args, **kwargs)
         except VENDOR_ERRORS as error:

@@ -17,6 +17,8 @@ from botocore.credentials import AssumeRoleCredentialFetcher, CredentialResolver
 from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader
 
+from steps.gate import pass_gate
+
 SESSION_NAME = "podium"
 USER_AGENT = "podium/0.1.0"
 ATTEMPTS = 6
@@ -77,6 +79,11 @@ def _plain_session() -> botocore.session.Session:
     return session
 
 
+def _pass_gate(**_request: Any) -> None:
+    """Before each request, also each repetition and each page: see steps/gate.py."""
+    pass_gate()
+
+
 def _config(attempts: int) -> Config:
     return Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
@@ -119,5 +126,6 @@ class Connection:
             if self.target.role_arn:
                 provider: Any = _RoleProvider(self.target, self.target.role_arn, self._attempts)
                 plain.register_component("credential_provider", CredentialResolver([provider]))
+            plain.register("before-send", _pass_gate)
             self._session = boto3.Session(botocore_session=plain)
         return self._session

@@ -13,7 +13,6 @@ from steps.clients.kubernetes.errors import refused
 from steps.clients.kubernetes.kinds import kind_of
 from steps.clients.kubernetes.token import FRESH_SECONDS, Clock, Tokens, TokenSource
 from steps.clients.kubernetes.transport import READ_SECONDS, Answer, Transport
-from steps.gate import pass_gate
 
 Object = dict[str, Any]
 WRITING = {"fieldManager": "podium", "fieldValidation": "Strict"}
@@ -219,7 +218,6 @@ class Kube:
             content_type=content_type,
             read_seconds=read_seconds,
         )
-        pass_gate()
         token = self._tokens.get()
         answer = call(token.text)
         if answer.status == 401 and answer.refusal:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib3.exceptions import HTTPError
 
 from steps.clients.kubernetes.errors import unreachable
+from steps.gate import pass_gate
 
 CONNECTIONS = 32
 """Connections kept open for reuse: twice the threads that run steps. More may be open for a moment; none waits."""
@@ -79,6 +80,7 @@ class Transport:
         call = client.param_serialize(
             method, path, None, params, headers, body, auth_settings=["BearerToken"], _request_auth=_bearer(token)
         )
+        pass_gate()
         try:
             response = client.call_api(*call, _request_timeout=(CONNECT_SECONDS, read_seconds))
             return Answer(response.status, response.read())
