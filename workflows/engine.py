@@ -21,6 +21,8 @@ from workflows.report import report_of
 from workflows.spec import ExposureMode, InstallationSpec
 
 WAIT_FIRST_POLL_SECONDS = 0.2
+_ELSEWHERE = (dbos_error.DBOSWorkflowCancelledError, dbos_error.DBOSWorkflowConflictIDError)
+"""Not an outcome: the operation was cancelled, or another execution of this workflow goes on with it."""
 StartPhase = Callable[[str, Facts], Awaitable[WorkflowHandleAsync[dict[str, Any]]]]
 
 
@@ -115,7 +117,7 @@ class _Walk:
         del self._running[identifier]
         try:
             found = await handle.get_result(polling_interval_sec=WAIT_FIRST_POLL_SECONDS)
-        except dbos_error.DBOSWorkflowCancelledError:
+        except _ELSEWHERE:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a phase raised is what the operation reports
             if self.failure is None or problem_of(self.failure).code == Code.INTERRUPTED:
@@ -153,7 +155,7 @@ async def _run(
     await _journalled("phase.started", partial(journal.phase_started, operation_id, phase, row.title))
     try:
         found = await row.run(run)
-    except dbos_error.DBOSWorkflowCancelledError:
+    except _ELSEWHERE:
         raise
     except Exception as error:
         problem = problem_of(error)

@@ -15,10 +15,10 @@ from service.server import until_reachable, without_password
 from workflows.errors import DatabaseUnavailable
 
 
-def serve(tmp_path: Path, *arguments: str, **env: str) -> subprocess.Popen[str]:
+def serve(tmp_path: Path, *arguments: str, role: str = "serve", **env: str) -> subprocess.Popen[str]:
     known = {name: value for name, value in os.environ.items() if not name.startswith("PODIUM_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "service.cli.main", "serve", *arguments],
+        [sys.executable, "-m", "service.cli.main", role, *arguments],
         env={**known, "PODIUM_HOME": str(tmp_path / "home"), **env},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -84,6 +84,23 @@ def test_a_port_that_is_taken_is_said_before_anything_runs(tmp_path: Path) -> No
     assert code == 4
     assert f"Cannot listen on 127.0.0.1:{port}" in errors
     assert not (tmp_path / "home" / "podium.sqlite").exists()
+
+
+@pytest.mark.parametrize("role", ["api", "worker"])
+def test_a_part_of_podium_does_not_work_on_sqlite(tmp_path: Path, role: str) -> None:
+    code, errors = outcome(serve(tmp_path, role=role))
+    assert code == 2
+    assert errors.startswith(f"podium {role}: SQLite serves one process only")
+
+
+def test_a_second_service_on_one_sqlite_file_is_told_who_has_it(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    first = serve(tmp_path, "--parent-pipe", PODIUM_URL=url)
+    wait_until_ready(url, first)
+    code, errors = outcome(serve(tmp_path, PODIUM_URL=f"http://127.0.0.1:{free_port()}"))
+    assert code == 5
+    assert f"in use by process {first.pid} on" in errors
+    assert outcome(first)[0] == 0
 
 
 def unreachable() -> str:

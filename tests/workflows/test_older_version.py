@@ -1,0 +1,56 @@
+"""An operation that an older version of Podium began is finished by this one: that version's own code begins it."""
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.workflows.test_engine import in_state, running, until
+from tests.workflows.toy import World
+
+ROOT = Path(__file__).parents[2]
+OLDER = "682a3d6"
+"""The last commit before operations could be taken over."""
+BEGIN = """
+import os, sys
+from tests.workflows.test_engine import start, states, until
+from tests.workflows.toy import World, toy_graph
+from workflows.runtime import RuntimeSettings, launch
+
+world = World()
+world.pending.add("b2")
+runtime = launch(RuntimeSettings(database_url=sys.argv[1]), graph=toy_graph(world))
+start(runtime)
+until(runtime, lambda record: states(record)["c"] == "succeeded" and world.counts["b2"] > 1)
+os._exit(9)
+"""
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """The older version's files."""
+    git = shutil.which("git")
+    if git is None:
+        pytest.skip("git is not installed")
+    archive = subprocess.run([git, "archive", OLDER], cwd=ROOT, capture_output=True, check=False)
+    if archive.returncode != 0:
+        pytest.skip(f"the history does not hold {OLDER} here")
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(tmp_path / "older", filter="data")
+    return tmp_path / "older"
+
+
+def test_what_an_older_version_began_is_finished_without_repeating_a_step(older: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/podium.db"
+    env = {**os.environ, "PYTHONPATH": str(older)}
+    begun = subprocess.run([sys.executable, "-c", BEGIN, url], cwd=older, env=env, capture_output=True, check=False)
+    assert begun.returncode == 9, begun.stderr.decode()
+    world = World()
+    with running(tmp_path, world) as runtime:
+        until(runtime, in_state("READY"))
+    assert world.calls == ["b2", "b3", "d1", "d2", "d3"]
