@@ -3,7 +3,8 @@
 A pod network asks for a namespace in which `lo` has local routes for 192.168.0.0/16 (pods, as on EKS the VPC's own
 addresses), 10.100.0.0/16 (Services) and 172.31.0.0/24 (nodes and API server; an API server refuses loopback
 in endpoints). Any process there may bind any of these addresses, so the kernel itself keeps the book of what is taken:
-several agents, of several node groups, never choose the same one. One cluster per namespace.
+several agents, of several node groups, never choose the same one. Clusters may share a namespace, except that each
+gives its Services addresses without knowing of the others: 10.100.0.1 is everybody's first.
 """
 
 import contextlib
