@@ -92,11 +92,11 @@ class PodNetwork:
         """The node's for a pod of its network, else one that no process of the namespace has claimed."""
         if pod["spec"].get("hostNetwork"):
             return self.node_address(pod["spec"]["nodeName"])
-        known = (pod.get("status") or {}).get("podIP")
-        for address in [*([known] if known else []), *_pod_addresses(pod)]:
+        known = str((pod.get("status") or {}).get("podIP") or "")
+        for address in [*([known] if known.startswith("192.168.") else []), *_pod_addresses(pod)]:
             if (claim := _claim(address)) is not None:
                 self._claims[pod["metadata"]["uid"]] = (address, claim)
-                return str(address)
+                return address
         raise OSError("no free pod address in 192.168.0.0/16: is there a local route for it?")
 
     async def expose(self, uid: str, forwards: Mapping[Address, int]) -> None:
