@@ -190,8 +190,9 @@ class AlreadyExists(ApiError):
 
     code, reason = 409, "AlreadyExists"
 
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f'{kind} "{name}" already exists', details=_details(kind, name))
+    def __init__(self, kind: str, name: str, *, deleting: bool = False) -> None:
+        head = "object is being deleted: " if deleting else ""
+        super().__init__(f'{head}{kind} "{name}" already exists', details=_details(kind, name))
 
 
 class Gone(ApiError):

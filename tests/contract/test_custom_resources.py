@@ -48,7 +48,9 @@ def widgets(kube: Kube) -> Iterator[str]:
 
 def _established(kube: Kube, name: str) -> bool:
     _, body = kube.call("GET", f"{CRDS}/{name}")
-    return any(each["type"] == "Established" and each["status"] == "True" for each in body["status"]["conditions"] or [])
+    return any(
+        each["type"] == "Established" and each["status"] == "True" for each in body["status"]["conditions"] or []
+    )
 
 
 def _widget(name: str = "w", **spec: object) -> Object:

@@ -73,6 +73,8 @@ def page(call: Call, meta: dict[str, Any]) -> list[Entry]:
         revision = _asked_revision(call)
         entries = call.store.entries(call.resource.key, call.namespace)
     meta["resourceVersion"] = str(revision)
+    if call.resource.custom:
+        meta["continue"] = ""  # what unstructured lists always show
     return _shortened(call, entries, limit, revision, meta)
 
 

@@ -153,5 +153,6 @@ async def request_token(call: Call) -> Response:
     meta = {"name": call.name, "namespace": call.namespace, "creationTimestamp": now()}
     spec["boundObjectRef"] = spec.get("boundObjectRef")
     return answer(
-        answered | {"metadata": meta, "spec": spec, "status": {"token": token, "expirationTimestamp": after(seconds)}}, 201
+        answered | {"metadata": meta, "spec": spec, "status": {"token": token, "expirationTimestamp": after(seconds)}},
+        201,
     )

@@ -72,15 +72,17 @@ def _projection() -> Object:
 def _add_priority(pod: Object, store: "Store") -> None:
     spec = pod["spec"]
     name = spec.get("priorityClassName")
-    if not name:
-        spec.setdefault("priority", 0)
-        spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
-        return
-    found = store.peek(_CLASSES, None, name)
-    if found is None:
-        raise Forbidden("pods", pod["metadata"].get("name", ""), f"no PriorityClass with name {name} was found")
-    spec["priority"] = found["value"]
-    spec["preemptionPolicy"] = found.get("preemptionPolicy", "PreemptLowerPriority")
+    found: Object = {"value": 0}
+    if name:
+        found = store.peek(_CLASSES, None, name) or {}
+        if not found:
+            raise Forbidden("pods", pod["metadata"].get("name", ""), f"no PriorityClass with name {name} was found")
+    policy, given = found.get("preemptionPolicy", "PreemptLowerPriority"), spec.get("preemptionPolicy")
+    if given not in (None, policy):
+        text = f"the string value of PreemptionPolicy ({given}) must not be provided in pod spec; priority admission "
+        text += f"controller computed {policy} from the given PriorityClass name"
+        raise Forbidden("pods", pod["metadata"].get("name", ""), text)
+    spec["priority"], spec["preemptionPolicy"] = found["value"], policy
 
 
 def _add_tolerations(spec: Object) -> None:

@@ -7,8 +7,8 @@ import httpx2
 import pytest
 
 from tests.contract.kube import Kube
-from tests.contract.server import StandIn
 from tests.contract.objects import configmap
+from tests.contract.server import StandIn
 
 
 @pytest.fixture(autouse=True)
