@@ -224,12 +224,12 @@ class Invalid(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """429: try again later; `seconds` becomes Retry-After."""
+    """429: try again later; `seconds`, unless 0, becomes Retry-After."""
 
     code, reason = 429, "TooManyRequests"
 
     def __init__(self, message: str, *, seconds: int = 1, details: dict[str, Any] | None = None) -> None:
-        super().__init__(message, details=(details or {}) | {"retryAfterSeconds": seconds})
+        super().__init__(message, details=(details or {}) | ({"retryAfterSeconds": seconds} if seconds else {}))
 
 
 class InternalError(ApiError):

@@ -39,6 +39,7 @@ def prepare_create(store: "Store", resource: Resource, obj: Object) -> Object:
     if resource.generation:
         new["metadata"]["generation"] = 1
     _raise(resource, new, validate_metadata(resource, new) + strategy.validate(new))
+    strategy.finish(new)
     return _ordered(_shaped(resource, new))
 
 

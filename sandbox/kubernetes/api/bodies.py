@@ -5,7 +5,7 @@ Source of the texts: k8s.io/apiserver/pkg/endpoints/handlers/{create,rest}.go an
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import yaml
@@ -158,8 +158,10 @@ def _check_identified(call: Call, body: Object) -> None:
             raise BadRequest(f"{head}Object {name} is missing in '{shown}' ({short})")
 
 
-def decoded_or(call: Call, body: Object, refuse: Callable[[str, str], ApiError]) -> Object:
+def decoded_or(call: Call, body: Object, refuse: Callable[[str, str], ApiError], doubled: Sequence[str] = ()) -> Object:
     """The body decoded; what is wrong with it is raised as the error that `refuse` makes of the two texts for it.
+
+    `doubled` are the fields that the patch which made the body gave more than once.
 
     Strict validation refuses unknown and doubled fields, too; otherwise they become warnings.
     """
@@ -168,6 +170,7 @@ def decoded_or(call: Call, body: Object, refuse: Callable[[str, str], ApiError])
         decoded, problems = decode(call, body)
     except Undecodable as error:
         raise refuse(str(error), error.restore) from error
+    problems = [f'duplicate field "{name}"' for name in doubled] + problems
     if problems and call.validation == "Strict":
         text = "strict decoding error: " + ", ".join(problems)
         raise refuse(text, text)

@@ -17,6 +17,7 @@ from sandbox.kubernetes.metadata import dump
 from sandbox.kubernetes.patch.json_patch import json_patch
 from sandbox.kubernetes.patch.merge import merge_patch
 from sandbox.kubernetes.patch.strategic import go_value, strategic_merge
+from sandbox.kubernetes.schema.structural import duplicates
 from sandbox.kubernetes.strategy.object_meta import same_identity
 
 APPLY = "application/apply-patch+yaml"
@@ -39,7 +40,7 @@ async def patch(call: Call) -> Response:
     patched = patch_with(call, kind, in_version(call, live), body)
     if not isinstance(patched, dict):
         raise BadRequest("the patched document is not an object")
-    obj = bodies.decoded_or(call, patched, _refusal(kind, patched, body))
+    obj = bodies.decoded_or(call, patched, _refusal(kind, patched, body), duplicates(body))
     bodies.check_place(call, obj)
     _raise_identity(call, obj, live)
     updated = write_update(call, obj)

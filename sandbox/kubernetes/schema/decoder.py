@@ -23,7 +23,7 @@ _LIMITS = {"int32": 2**31, "int64": 2**63}
 
 
 class Undecodable(ValueError):
-    """A value of the wrong type. The text is the JSON decoder's; `restore` is how a patched object's conversion says it."""
+    """A value of the wrong type. The text is the JSON decoder's; `restore` says it as a patch's conversion does."""
 
     def __init__(self, text: str, restore: str = "") -> None:
         super().__init__(text)

@@ -47,8 +47,6 @@ def _prepare_job(job: Object, old: Object | None, _store: "Store") -> None:
         "controller-uid": uid,
         "job-name": name,
     }
-    if not job["metadata"].get("labels"):
-        job["metadata"]["labels"] = dict(template["labels"])
     selector = job["spec"].setdefault("selector", {})
     selector.setdefault("matchLabels", {})["batch.kubernetes.io/controller-uid"] = uid
 
@@ -133,5 +131,12 @@ def _validate_cronjob(obj: Object) -> list[Cause]:
     return causes + _validate_job_spec(spec["jobTemplate"]["spec"], "spec.jobTemplate.spec")
 
 
-JOB = Strategy(_default_job, _prepare_job, _validate_job, _job_kept)
+def _label_job(job: Object) -> None:
+    """A job without labels shows those of its pods."""
+    labels = job["spec"]["template"]["metadata"].get("labels")
+    if labels and not job["metadata"].get("labels"):
+        job["metadata"]["labels"] = dict(labels)
+
+
+JOB = Strategy(_default_job, _prepare_job, _validate_job, _job_kept, finish=_label_job)
 CRONJOB = Strategy(_default_cronjob, validate=_validate_cronjob)

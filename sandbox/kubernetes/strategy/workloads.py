@@ -3,13 +3,13 @@
 Source: k8s.io/kubernetes/pkg/apis/apps/v1/defaults.go and pkg/apis/apps/validation/validation.go.
 """
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from sandbox.kubernetes.errors import Cause, forbidden, immutable, invalid, required, unsupported
 from sandbox.kubernetes.schema import builtin
 from sandbox.kubernetes.selectors import selector_matches
 from sandbox.kubernetes.strategy.base import Object, Strategy
+from sandbox.kubernetes.strategy.names import amount_or_percent
 from sandbox.kubernetes.strategy.names import labels as valid_labels
 from sandbox.kubernetes.strategy.pod import default_pod_spec
 from sandbox.kubernetes.strategy.pod_validation import validate_pod_spec
@@ -28,11 +28,6 @@ _STATEFUL_TEXT = (
 )
 
 
-_PERCENT = re.compile(r"^[0-9]+%$")
-_PERCENT_TEXT = (
-    "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for "
-    "validation is '[0-9]+%')"
-)
 _GENERATION = "deprecated.daemonset.template.generation"
 _TEMPLATE = "core/v1.PodTemplateSpec"
 
@@ -152,9 +147,9 @@ def _validate_rollout(strategy: Object, field: str) -> list[Cause]:
     if kind != "RollingUpdate":
         return [unsupported(field, {"Type": kind, "RollingUpdate": None}, ["Recreate", "RollingUpdate"])]
     causes = [
-        invalid(f"{field}.rollingUpdate.{name}", rolling[name], _PERCENT_TEXT)
+        cause
         for name in ("maxUnavailable", "maxSurge")
-        if isinstance(rolling[name], str) and not _PERCENT.match(rolling[name])
+        for cause in amount_or_percent(f"{field}.rollingUpdate.{name}", rolling[name])
     ]
     if not causes and _is_none(rolling["maxUnavailable"]) and _is_none(rolling["maxSurge"]):
         text = "may not be 0 when `maxSurge` is 0"
