@@ -81,7 +81,7 @@ class _Parser:
     def _number(self, key: str, operator: str) -> LabelTest:
         value = self._exact()
         if not re.fullmatch(r"[+-]?\d+", value):
-            text = 'for "Gt", "Lt" operators, the value must be an integer'
+            text = "for 'Gt', 'Lt' operators, the value must be an integer"
             raise _Wrong(f'values[0]: Invalid value: "{value}": {text}')
         wanted = int(value)
 

@@ -89,6 +89,8 @@ def _reconcile_definition(store: Store, name: str) -> None:
     if "deletionTimestamp" in definition["metadata"]:
         _retire(store, name, definition)
         return
+    if not store.registry.known(name):
+        store.journal.begin(name, store.revision)
     store.registry.define(resource_of(definition))
     if _condition(definition, "Established") != "True":
         changed = metadata.copy(definition)
