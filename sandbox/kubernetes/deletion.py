@@ -12,6 +12,8 @@ from sandbox.kubernetes.resources import Resource
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
+_DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"  # the objects of a definition go before it
 _LASTING = ("default", "kube-system", "kube-public")  # namespaces
 DEFAULT_GRACE = 30  # seconds, terminationGracePeriodSeconds when the pod does not say
 
@@ -30,6 +32,8 @@ def plan(resource: Resource, obj: dict[str, Any], deletion: Deletion) -> dict[st
     if resource.key == "namespaces" and meta["name"] in _LASTING:
         raise Forbidden(resource.key, meta["name"], "this namespace may not be deleted")
     _set_propagation(meta, deletion.propagation)
+    if resource.key == _DEFINITIONS:
+        meta["finalizers"] = list(dict.fromkeys([*meta.get("finalizers", []), CLEANUP]))
     if resource.key == "namespaces":
         obj.setdefault("status", {})["phase"] = "Terminating"
     grace = _grace(resource, obj, deletion.grace_seconds)
@@ -37,9 +41,9 @@ def plan(resource: Resource, obj: dict[str, Any], deletion: Deletion) -> dict[st
     if "deletionTimestamp" in meta and (previous is None or grace >= previous):
         return obj
     meta["deletionTimestamp"] = metadata.after(grace)
-    meta["deletionGracePeriodSeconds"] = grace
-    if "generation" in meta:
-        meta["generation"] += 1
+    if resource.key not in (_DEFINITIONS, "namespaces"):  # these two have a way of their own
+        meta["deletionGracePeriodSeconds"] = grace
+        meta |= {"generation": meta["generation"] + 1} if "generation" in meta else {}
     return obj
 
 

@@ -190,8 +190,9 @@ class AlreadyExists(ApiError):
 
     code, reason = 409, "AlreadyExists"
 
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f'{kind} "{name}" already exists', details=_details(kind, name))
+    def __init__(self, kind: str, name: str, *, deleting: bool = False) -> None:
+        head = "object is being deleted: " if deleting else ""
+        super().__init__(f'{head}{kind} "{name}" already exists', details=_details(kind, name))
 
 
 class Gone(ApiError):
@@ -223,12 +224,12 @@ class Invalid(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """429: try again later; `seconds` becomes Retry-After."""
+    """429: try again later; `seconds`, unless 0, becomes Retry-After."""
 
     code, reason = 429, "TooManyRequests"
 
     def __init__(self, message: str, *, seconds: int = 1, details: dict[str, Any] | None = None) -> None:
-        super().__init__(message, details=(details or {}) | {"retryAfterSeconds": seconds})
+        super().__init__(message, details=(details or {}) | ({"retryAfterSeconds": seconds} if seconds else {}))
 
 
 class InternalError(ApiError):

@@ -106,6 +106,10 @@ class Journal:
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
 
+    def begin(self, kind: str, revision: int) -> None:
+        """A kind is served from now on: nothing is remembered of the time before."""
+        self._dropped.setdefault(kind, revision)
+
     def oldest(self, kind: str) -> int:
         """The oldest resourceVersion of `kind` from which nothing is missing."""
         return self._dropped.get(kind, self._start)

@@ -34,9 +34,9 @@ class _Parser:
     def requirements(self) -> list[LabelTest]:
         """All of them."""
         tests: list[LabelTest] = []
-        while token := self.peek():
-            if token in _SYMBOLS and token != "!":
-                raise _Wrong(f"found '{token}', expected: !, identifier, or 'end of string'")
+        while found := self.peek():
+            if found in _SYMBOLS and found != "!":
+                raise _Wrong(f"found '{found}', expected: !, identifier, or 'end of string'")
             tests.append(self._named())
             after = self.take()
             if after not in (",", ""):
@@ -81,7 +81,7 @@ class _Parser:
     def _number(self, key: str, operator: str) -> LabelTest:
         value = self._exact()
         if not re.fullmatch(r"[+-]?\d+", value):
-            text = 'for "Gt", "Lt" operators, the value must be an integer'
+            text = "for 'Gt', 'Lt' operators, the value must be an integer"
             raise _Wrong(f'values[0]: Invalid value: "{value}": {text}')
         wanted = int(value)
 
@@ -105,10 +105,10 @@ class _Parser:
         if opening != "(":
             raise _Wrong(f"found '{opening}' expected: '('")
         values = {self._item()}
-        while (token := self.take()) == ",":
+        while (after := self.take()) == ",":
             values.add(self._item())
-        if token != ")":
-            raise _Wrong(f"found '{token}', expected: ',' or ')'")
+        if after != ")":
+            raise _Wrong(f"found '{after}', expected: ',' or ')'")
         return values
 
     def _item(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.kubernetes import metadata
 from sandbox.kubernetes.authorization.bootstrap import bootstrap_roles
+from sandbox.kubernetes.deletion import CLEANUP
 from sandbox.kubernetes.errors import ApiError, NotFound
 from sandbox.kubernetes.resources import Resource
 from sandbox.kubernetes.store import Store
@@ -14,7 +15,6 @@ from sandbox.kubernetes.store import Store
 log = logging.getLogger(__name__)
 Object = dict[str, Any]
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
-_CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 _NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 _EVENT_TTL = 3600  # seconds, kube-apiserver --event-ttl
@@ -35,7 +35,9 @@ def bootstrap(store: Store, port: int) -> None:
     for name, value in _PRIORITIES.items():
         if store.peek("priorityclasses.scheduling.k8s.io", None, name) is None:
             store.create(
-                "priorityclasses.scheduling.k8s.io", {"metadata": {"name": name}, "value": value}, field_manager=_MANAGER
+                "priorityclasses.scheduling.k8s.io",
+                {"metadata": {"name": name}, "value": value},
+                field_manager=_MANAGER,
             )
     for definition in store.list(CRDS):
         if _condition(definition, "Established") == "True":
@@ -87,10 +89,11 @@ def _reconcile_definition(store: Store, name: str) -> None:
     if "deletionTimestamp" in definition["metadata"]:
         _retire(store, name, definition)
         return
+    if not store.registry.known(name):
+        store.journal.begin(name, store.revision)
     store.registry.define(resource_of(definition))
     if _condition(definition, "Established") != "True":
         changed = metadata.copy(definition)
-        changed["metadata"]["finalizers"] = [*changed["metadata"].get("finalizers", []), _CLEANUP]
         changed["status"] = changed["status"] | {
             "acceptedNames": changed["spec"]["names"],
             "conditions": [
@@ -111,9 +114,9 @@ def _retire(store: Store, name: str, definition: Object) -> None:
         namespace, item = entry.key
         _delete(store, name, namespace or None, item)
     finalizers = definition["metadata"].get("finalizers", [])
-    if not store.entries(name) and _CLEANUP in finalizers:
+    if not store.entries(name) and CLEANUP in finalizers:
         changed = metadata.copy(definition)
-        changed["metadata"]["finalizers"] = [each for each in finalizers if each != _CLEANUP]
+        changed["metadata"]["finalizers"] = [each for each in finalizers if each != CLEANUP]
         try:
             store.update(CRDS, changed, field_manager=_MANAGER)
         except NotFound:

@@ -10,7 +10,7 @@ from sandbox.kubernetes import metadata
 from sandbox.kubernetes.errors import BadRequest, Cause, Conflict, Forbidden, Invalid, NotFound, Unclassified
 from sandbox.kubernetes.resources import Resource
 from sandbox.kubernetes.schema import builtin
-from sandbox.kubernetes.strategy.object_meta import same_identity, validate_metadata
+from sandbox.kubernetes.strategy.object_meta import new_finalizers, validate_metadata
 from sandbox.kubernetes.strategy.table import strategy_for
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def prepare_create(store: "Store", resource: Resource, obj: Object) -> Object:
     if resource.generation:
         new["metadata"]["generation"] = 1
     _raise(resource, new, validate_metadata(resource, new) + strategy.validate(new))
+    strategy.finish(new)
     return _ordered(_shaped(resource, new))
 
 
@@ -52,6 +53,9 @@ def _new_metadata(store: "Store", resource: Resource, given: Object) -> Object:
         _check_namespace(store, resource, meta)
     else:
         meta.pop("namespace", None)
+    if given.get("generation") and not resource.generation:
+        meta["generation"] = given["generation"]  # kinds that do not count keep what they are given
+    meta.pop("selfLink", None)
     return meta | {"uid": metadata.new_uid(), "creationTimestamp": metadata.now()}
 
 
@@ -77,9 +81,11 @@ def prepare_update(store: "Store", resource: Resource, obj: Object, old: Object,
     new = _compose(resource, metadata.copy(obj), metadata.copy(old), subresource)
     strategy.default(new)
     strategy.prepare(new, old, store)
-    causes = validate_metadata(resource, new)
+    causes = validate_metadata(resource, new) + new_finalizers(resource, new["metadata"], old["metadata"])
     if subresource is None:
         causes += strategy.validate(new) + strategy.validate_update(new, old)
+    elif subresource == "status":
+        causes += strategy.validate_status(new, old)
     _raise(resource, new, causes)
     new = _shaped(resource, new)
     if resource.generation and _desired(new) != _desired(old):

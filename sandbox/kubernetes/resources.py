@@ -11,6 +11,14 @@ from sandbox.kubernetes.errors import PathNotFound, UnknownPath
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
+_VERSIONED_GROUPS = (
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "coordination.k8s.io",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """One resource type. `versions` are those served, the stored one first."""
@@ -30,12 +38,16 @@ class Resource:
     schemas: dict[str, Any] | None = None  # custom resources: openAPIV3Schema by version
     scale_paths: dict[str, str] | None = None  # custom resources: the scale subresource's JSON paths
     columns: tuple[dict[str, Any], ...] = ()  # custom resources: additionalPrinterColumns
-    preserve: bool = False  # custom resources: unknown fields are kept
 
     @property
     def key(self) -> str:
         """`deployments.apps`; the name by which Store knows it."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def versioned_updates(self) -> bool:
+        """Whether a replacement must say which version it replaces (AllowUnconditionalUpdate is false)."""
+        return self.custom or self.group in _VERSIONED_GROUPS or self.key == "poddisruptionbudgets.policy"
 
     @property
     def custom(self) -> bool:
@@ -143,7 +155,9 @@ BUILT_IN: tuple[Resource, ...] = (
 
 def not_served(group: str) -> PathNotFound:
     """What to raise for a version or resource that is not there: a Status in built-in groups, else plain text."""
-    built_in = group in ("authentication.k8s.io", "authorization.k8s.io") or any(each.group == group for each in BUILT_IN)
+    built_in = group in ("authentication.k8s.io", "authorization.k8s.io") or any(
+        each.group == group for each in BUILT_IN
+    )
     return PathNotFound() if built_in else UnknownPath()
 
 

@@ -92,8 +92,9 @@ class Store:
         resource = self.registry.by_key(kind)
         new = prepare_create(self, resource, obj)
         name, namespace = new["metadata"]["name"], new["metadata"].get("namespace", "")
-        if (namespace, name) in self._entries.get(kind, {}):
-            raise AlreadyExists(kind, name)
+        present = self._entries.get(kind, {}).get((namespace, name))
+        if present is not None:
+            raise AlreadyExists(kind, name, deleting="deletionTimestamp" in present.object["metadata"])
         track(resource, new, None, field_manager, None)
         return self._keep(resource, "ADDED", new, None, dry_run)
 
@@ -188,7 +189,7 @@ class Store:
         if new == old.object:
             return new, False
         if _finished(new):
-            return self._drop(resource, old, old.copy(), dry_run), True
+            return self._drop(resource, old, new if kind == "pods" else old.copy(), dry_run), True
         return self._keep(resource, "MODIFIED", new, old, dry_run), False
 
     def close(self) -> None:

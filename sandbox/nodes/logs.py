@@ -32,9 +32,15 @@ class LogOptions:
             raise ValueError("must not be negative")
         since = now - numbers["sinceSeconds"] * 10**9 if "sinceSeconds" in numbers else 0
         if query.get("sinceTime"):
-            since = int(datetime.datetime.fromisoformat(query["sinceTime"]).timestamp() * 10**9)
+            since = _nanoseconds(datetime.datetime.fromisoformat(query["sinceTime"]))
         flags = {name: query.get(name) == "true" for name in ("timestamps", "follow", "previous")}
         return cls(numbers.get("tailLines"), since, numbers.get("limitBytes"), **flags)
+
+
+def _nanoseconds(moment: datetime.datetime) -> int:
+    """Since 1970, exactly: a float would be off by some hundred, and a line's own time would not include it."""
+    since = moment.astimezone(datetime.UTC) - datetime.datetime.fromtimestamp(0, datetime.UTC)
+    return since // datetime.timedelta(microseconds=1) * 1000
 
 
 class LogReader:

@@ -3,7 +3,8 @@
 A pod network asks for a namespace in which `lo` has local routes for 192.168.0.0/16 (pods, as on EKS the VPC's own
 addresses), 10.100.0.0/16 (Services) and 172.31.0.0/24 (nodes and API server; an API server refuses loopback
 in endpoints). Any process there may bind any of these addresses, so the kernel itself keeps the book of what is taken:
-several agents, of several node groups, never choose the same one. One cluster per namespace.
+several agents, of several node groups, never choose the same one. Clusters may share a namespace, except that each
+gives its Services addresses without knowing of the others: 10.100.0.1 is everybody's first.
 """
 
 import contextlib
@@ -91,11 +92,11 @@ class PodNetwork:
         """The node's for a pod of its network, else one that no process of the namespace has claimed."""
         if pod["spec"].get("hostNetwork"):
             return self.node_address(pod["spec"]["nodeName"])
-        known = (pod.get("status") or {}).get("podIP")
-        for address in [*([known] if known else []), *_pod_addresses(pod)]:
+        known = str((pod.get("status") or {}).get("podIP") or "")
+        for address in [*([known] if known.startswith("192.168.") else []), *_pod_addresses(pod)]:
             if (claim := _claim(address)) is not None:
                 self._claims[pod["metadata"]["uid"]] = (address, claim)
-                return str(address)
+                return address
         raise OSError("no free pod address in 192.168.0.0/16: is there a local route for it?")
 
     async def expose(self, uid: str, forwards: Mapping[Address, int]) -> None:

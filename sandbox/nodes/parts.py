@@ -79,7 +79,7 @@ class Parts:
             options.speed,
             network=self._network or Loopback(partial(_addresses, self.pods.items)),
             allocatable=allocatable(options.group.instance_type),
-            service_env=partial(service_env.variables, self.services.items) if options.pod_network else _nothing,
+            service_env=self._service_env if options.pod_network else _nothing,
             announces_ports=not options.pod_network,
             memory=self._memory,
         )
@@ -101,15 +101,25 @@ class Parts:
 
     def work(self) -> list[Coroutine[Any, Any, None]]:
         """What runs as long as the agent does."""
-        informers = [self.services, self.pods, self.secrets, self.config_maps]
+        informers = [self.services, self.secrets, self.config_maps]
         informers += [self._slices] if self._network is not None else []
-        return [*(informer.run() for informer in informers), self._memory.run(), self._check()]
+        return [*(informer.run() for informer in informers), self._follow_pods(), self._memory.run(), self._check()]
 
     async def close(self) -> None:
         """Stops listening for Services."""
         await self._proxy.close()
         if self._cluster_ips is not None:
             await self._cluster_ips.close()
+
+    async def _follow_pods(self) -> None:
+        """Pods are started once it is known what to tell them of Services."""
+        await self.services.synced.wait()
+        if self._network is not None:
+            await self._slices.synced.wait()
+        await self.pods.run()
+
+    def _service_env(self, pod: Object) -> dict[str, str]:
+        return service_env.variables(self.services.items, self._backends, pod)
 
     def _endpoints(self) -> AnnotatedEndpoints | SlicedEndpoints:
         if self._network is None:

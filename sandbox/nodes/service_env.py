@@ -2,17 +2,18 @@
 
 Those of the API server (Service `kubernetes` in `default`) always; those of the pod's own namespace too, unless its
 `enableServiceLinks` is false: they can collide with an application's own names, here as on a real cluster.
-Source: k8s.io/kubernetes pkg/kubelet/envvars.
+Source: k8s.io/kubernetes pkg/kubelet/envvars. Other than there, KUBERNETES_SERVICE_HOST and _PORT are the API server's
+own address: the Service's ClusterIP, 10.100.0.1, is the same in all clusters that share a network.
 """
 
 from sandbox.nodes.api import Object
-from sandbox.nodes.endpoints import Items
+from sandbox.nodes.endpoints import Backends, Items
 
 MASTER = ("default", "kubernetes")
 
 
-def variables(services: Items, pod: Object) -> dict[str, str]:
-    """`{"KUBERNETES_SERVICE_HOST": "10.100.0.1", …}`."""
+def variables(services: Items, backends: Backends, pod: Object) -> dict[str, str]:
+    """`{"KUBERNETES_SERVICE_HOST": "172.31.0.1", …}`."""
     chosen = [service for name, service in services.items() if name == MASTER]
     if pod["spec"].get("enableServiceLinks", True):
         namespace = pod["metadata"]["namespace"]
@@ -21,6 +22,8 @@ def variables(services: Items, pod: Object) -> dict[str, str]:
     for service in chosen:
         if service["spec"].get("clusterIP") not in {None, "", "None"}:
             env |= _of(service)
+    for host, port in backends(*MASTER, "https")[:1]:
+        env |= {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
     return env
 
 

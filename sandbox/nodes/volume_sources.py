@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.nodes import downward
-from sandbox.nodes.api import Client, Object
+from sandbox.nodes.api import ApiError, Client, Object
 from sandbox.nodes.downward import UnsupportedFieldError
 from sandbox.nodes.environment import ConfigError, Lookup
 from sandbox.nodes.volume_files import File
@@ -14,6 +14,7 @@ from sandbox.nodes.volume_files import File
 KINDS = ("secret", "configMap", "downwardAPI", "projected")
 DEFAULT_MODE = 0o644
 TOKEN_SECONDS = 3607  # what the API server's admission puts into kube-api-access volumes; the default is an hour
+NOT_IMPLEMENTED = 501
 RENEWAL = 0.8  # of a token's life; the kubelet's token manager
 
 
@@ -69,9 +70,18 @@ class Sources:
             return {item["path"]: (self._own(item).encode(), item.get("mode")) for item in items}
         if token := part.get("serviceAccountToken"):
             seconds = int(token.get("expirationSeconds") or TOKEN_SECONDS)
-            content = await self.tokens.get(self.pod, token.get("audience") or "", seconds)
-            return {token["path"]: (content.encode(), None)}
+            return await self._token(token["path"], token.get("audience") or "", seconds)
         raise ConfigError(f"the sandbox's nodes cannot project {', '.join(part)}")
+
+    async def _token(self, path: str, audience: str, seconds: int) -> "_Found":
+        """No file where the API server makes no tokens, which it says itself: the stand-in."""
+        try:
+            content = await self.tokens.get(self.pod, audience, seconds)
+        except ApiError as error:
+            if error.status != NOT_IMPLEMENTED:
+                raise
+            return {}
+        return {path: (content.encode(), None)}
 
     async def _keys(self, kind: str, reference: Object) -> "_Found":
         """All keys as files, or only those that `items` name, at their paths."""

@@ -158,7 +158,8 @@ class Releases:
             self.kube.delete("Secret", secret["metadata"]["name"], NAMESPACE)
         for name in DEFINITIONS:
             self.kube.delete("CustomResourceDefinition", name)
-        until(lambda: not any(self.kube.get("CustomResourceDefinition", name) for name in DEFINITIONS))
+        gone = 90  # seconds: a definition deleted just after it was made waits until the API server has served it
+        until(lambda: not any(self.kube.get("CustomResourceDefinition", name) for name in DEFINITIONS), gone)
 
     def _hanging(self, verb: str, status: str, ended: Callable[[], bool]) -> int:
         """The process id of the helm that does that, once its release has the status and it waits for something."""

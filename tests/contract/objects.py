@@ -46,3 +46,19 @@ def job(name: str, **spec: Any) -> Object:
         | meta(name)
         | {"spec": {"suspend": True, "template": template} | spec}
     )
+
+
+def role(name: str, verbs: list[str], *resources: str, group: str = "") -> Object:
+    """A Role of one rule."""
+    return meta(name) | {"rules": [{"apiGroups": [group], "resources": list(resources), "verbs": verbs}]}
+
+
+def binding(name: str, role_name: str, kind: str = "Role", *, user: str) -> Object:
+    """A RoleBinding of a Role or ClusterRole to one user."""
+    subjects = [{"kind": "User", "name": user}]
+    return meta(name) | {"roleRef": {"kind": kind, "name": role_name}, "subjects": subjects}
+
+
+def selector_and_template(name: str) -> Object:
+    """The part of a workload's spec that all workloads have."""
+    return {key: deployment(name)["spec"][key] for key in ("selector", "template")}

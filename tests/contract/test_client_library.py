@@ -7,8 +7,8 @@ from kubernetes import client as k8s
 from kubernetes import config, dynamic, watch
 
 from tests.contract.kube import Kube
-from tests.contract.server import ApiServer
 from tests.contract.objects import configmap, deployment
+from tests.contract.server import ApiServer
 
 
 @pytest.fixture(scope="module")

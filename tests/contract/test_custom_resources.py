@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions and what they define."""
+"""Custom resources: pruning, defaults, validation, apply, subresources."""
 
 from collections.abc import Iterator
 
@@ -6,131 +6,181 @@ import pytest
 
 from tests.contract.kube import Kube
 from tests.contract.objects import Object, meta
+from tests.contract.watching import watch
+from tests.contract.widgets import Widgets
 
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-_ENTRY: Object = {"type": "object", "properties": {"name": {"type": "string"}, "size": {"type": "integer"}}}
-_SPEC: Object = {
-    "type": "object",
-    "required": ["mode"],
-    "properties": {
-        "mode": {"type": "string", "enum": ["fast", "slow"]},
-        "replicas": {"type": "integer", "minimum": 0, "default": 2},
-        "host": {"type": "string", "pattern": "^[a-z]+$"},
-        "port": {"x-kubernetes-int-or-string": True},
-        "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-        "parts": {
-            "type": "array",
-            "items": _ENTRY,
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["name"],
-        },
-    },
-}
-_SCHEMA: Object = {"type": "object", "properties": {"spec": _SPEC, "status": {"type": "object"}}}
+
+@pytest.fixture(scope="module")
+def shared(client: object) -> Iterator[dict[int, Widgets]]:
+    """One definition for all tests of this file."""
+    made: dict[int, Widgets] = {}
+    yield made
+    for each in made.values():
+        each.delete()
 
 
 @pytest.fixture
-def widgets(kube: Kube) -> Iterator[str]:
-    """A definition of its own for the test's namespace, established; the resource's key."""
-    group = f"{kube.namespace}.example.com"
-    name = f"widgets.{group}"
-    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": _SCHEMA}}
-    scale = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
-    version |= {"subresources": {"status": {}, "scale": scale}}
-    spec = {"group": group, "scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget"}}
-    status, body = kube.call("POST", CRDS, meta(name) | {"spec": spec | {"versions": [version]}})
-    assert status == 201, body
-    kube.until(lambda: _established(kube, name))
-    yield name
-    kube.call("DELETE", f"{CRDS}/{name}")
-    kube.until(lambda: kube.call("GET", f"{CRDS}/{name}")[0] == 404)
+def widgets(kube: Kube, shared: dict[int, Widgets]) -> Widgets:
+    """Widgets in the test's namespace."""
+    if not shared:
+        shared[0] = Widgets(kube)
+    shared[0].kube = kube
+    return shared[0]
 
 
-def _established(kube: Kube, name: str) -> bool:
-    _, body = kube.call("GET", f"{CRDS}/{name}")
-    return any(each["type"] == "Established" and each["status"] == "True" for each in body["status"]["conditions"] or [])
+def test_defaults_are_filled_and_unknown_fields_pruned(kube: Kube, widgets: Widgets) -> None:
+    response = kube.request("POST", kube.path(widgets.key), widgets.body(surplus=1, free={"any": {"thing": 1}}))
+    obj = response.json()
+    assert (response.status_code, response.headers["warning"]) == (201, '299 - "unknown field \\"spec.surplus\\""')
+    assert obj["spec"] == {"mode": "fast", "replicas": 2, "free": {"any": {"thing": 1}}, "nested": {"x": "y"}}
+    assert obj["metadata"]["generation"] == 1
 
 
-def _widget(name: str = "w", **spec: object) -> Object:
-    return meta(name) | {"spec": {"mode": "fast"} | spec}
+def test_nulls_are_pruned_unless_the_schema_allows_them(kube: Kube, widgets: Widgets) -> None:
+    obj = kube.made(widgets.key, widgets.body(replicas=None, maybe=None, nested=None))
+    assert obj["spec"] == {"mode": "fast", "replicas": 2, "maybe": None, "nested": {"x": "y"}}
+    _, body = kube.create(widgets.key, widgets.body("x", mode=None))
+    assert body["message"].endswith('"x" is invalid: spec.mode: Required value')
 
 
-def test_custom_resources_appear_in_discovery(kube: Kube, widgets: str) -> None:
-    group = widgets.removeprefix("widgets.")
-    _, body = kube.call("GET", f"/apis/{group}/v1")
-    names = [each["name"] for each in body["resources"]]
-    assert names == ["widgets", "widgets/status", "widgets/scale"]
-    _, groups = kube.call("GET", "/apis")
-    assert group in [each["name"] for each in groups["groups"]]
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"spec": {"mode": "fast", "surplus": 1}}, 'unknown field "spec.surplus"'),
+        ({"spec": {"mode": "fast", "parts": [{"name": "a", "bogus": 1}]}}, 'unknown field "spec.parts[0].bogus"'),
+        ({"extra": 1}, 'unknown field "extra"'),
+        (meta("w", bogus=1), 'unknown field "metadata.bogus"'),
+    ],
+)
+def test_unknown_fields_are_refused_when_strict(kube: Kube, widgets: Widgets, more: Object, text: str) -> None:
+    status, body = kube.create(widgets.key, widgets.body() | more, fieldValidation="Strict")
+    head = 'Widget in version "v1" cannot be handled as a Widget: strict decoding error: '
+    assert (status, body["message"]) == (400, head + text)
 
 
-def test_defaults_are_filled_and_unknown_fields_pruned(kube: Kube, widgets: str) -> None:
-    obj = kube.made(widgets, _widget(surplus=1, free={"any": {"thing": 1}}))
-    assert obj["spec"] == {"mode": "fast", "replicas": 2, "free": {"any": {"thing": 1}}}
-    assert obj["apiVersion"] == f"{widgets.removeprefix('widgets.')}/v1"
-    status, body = kube.create(widgets, _widget("x", surplus=1), fieldValidation="Strict")
-    assert (status, 'unknown field "spec.surplus"' in body["message"]) == (400, True)
+@pytest.mark.parametrize(
+    ("spec", "field", "reason", "text"),
+    [
+        ({"mode": "odd"}, "spec.mode", "NotSupported", 'Unsupported value: "odd": supported values: "fast", "slow"'),
+        ({"replicas": -1}, "spec.replicas", "Invalid", "Invalid value: -1: spec.replicas in body should be greater than or equal to 0"),
+        ({"replicas": -1}, ".spec.replicas", "Invalid", "Invalid value: -1: should be a non-negative integer"),
+        ({"replicas": "2"}, "spec.replicas", "TypeInvalid", 'Invalid value: "string": spec.replicas in body must be of type integer: "string"'),
+        ({"replicas": 1.5}, "spec.replicas", "TypeInvalid", 'Invalid value: "number": spec.replicas in body must be of type integer: "number"'),
+        ({"host": "A"}, "spec.host", "Invalid", "Invalid value: \"A\": spec.host in body should match '^[a-z]+$'"),
+        ({"host": "abcdefg"}, "spec.host", "TooLong", "Too long: may not be more than 5 bytes"),
+        ({"host": ""}, "spec.host", "Invalid", 'Invalid value: "": spec.host in body should be at least 1 chars long'),
+        ({"port": True}, "spec.port", "TypeInvalid", 'Invalid value: "boolean": spec.port in body must be of type integer,string: "boolean"'),
+        ({"when": "x"}, "spec.when", "TypeInvalid", 'Invalid value: "x": spec.when in body must be of type date-time: "x"'),
+        ({"ratio": 2}, "spec.ratio", "Invalid", "Invalid value: 2: spec.ratio in body should be less than or equal to 1"),
+        ({"words": {"a": 1}}, "spec.words.a", "TypeInvalid", 'Invalid value: "integer": spec.words.a in body must be of type string: "integer"'),
+        ({"few": []}, "spec.few", "Invalid", "Invalid value: 0: spec.few in body should have at least 1 items"),
+        ({"few": ["a", "b", "c"]}, "spec.few", "TooMany", "Too many: 3: must have at most 2 items"),
+        ({"unique": ["a", "a"]}, "spec.unique[1]", "Duplicate", 'Duplicate value: "a"'),
+        ({"flag": "x"}, "spec.flag", "TypeInvalid", 'Invalid value: "string": spec.flag in body must be of type boolean: "string"'),
+        ({"parts": [{"size": 1}]}, "spec.parts[0].name", "Required", "Required value"),
+        ({"parts": [{"name": "a"}, {"name": "a"}]}, "spec.parts[1]", "Duplicate", 'Duplicate value: {"name":"a"}'),
+    ],
+)  # fmt: skip
+def test_values_are_checked_against_the_schema(
+    kube: Kube, widgets: Widgets, spec: Object, field: str, reason: str, text: str
+) -> None:
+    status, body = kube.create(widgets.key, widgets.body(**spec), dryRun="All")
+    assert (status, body["reason"]) == (422, "Invalid")
+    assert {"field": field, "reason": f"FieldValue{reason}", "message": text} in body["details"]["causes"]
+    assert (body["details"]["group"], body["details"]["kind"]) == (widgets.group, "Widget")
+
+
+def test_a_body_must_say_what_it_is(kube: Kube, widgets: Widgets) -> None:
+    status, body = kube.create(widgets.key, meta("w") | {"spec": {"mode": "fast"}})
+    head = "the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in '"
+    assert (status, body["message"].startswith(head)) == (400, True)
+    other = widgets.body() | {"apiVersion": f"{widgets.group}/v2"}
+    _, body = kube.create(widgets.key, other)
+    expected = f"does not match the expected API version ({widgets.group}/v1)"
+    assert body["message"] == f"the API version in the data ({widgets.group}/v2) {expected}"
+
+
+def test_replacing_needs_the_version(kube: Kube, widgets: Widgets) -> None:
+    made = kube.made(widgets.key, widgets.body())
+    status, body = kube.replace(widgets.key, widgets.body())
+    text = "metadata.resourceVersion: Invalid value: 0: must be specified for an update"
+    assert (status, body["message"]) == (422, f'widgets.{widgets.group} "w" is invalid: {text}')
+    made["spec"]["mode"] = "slow"
+    assert kube.replace(widgets.key, made)[1]["metadata"]["generation"] == 2
+
+
+def test_apply_merges_lists_by_the_keys_of_the_schema(kube: Kube, widgets: Widgets) -> None:
+    kube.applied(widgets.key, widgets.body(parts=[{"name": "a", "size": 1}]), "first")
+    obj = kube.applied(widgets.key, widgets.body(parts=[{"name": "b", "size": 2}]), "second")
+    assert obj["spec"]["parts"] == [{"name": "a", "size": 1}, {"name": "b", "size": 2}]
+    status, body = kube.apply(widgets.key, widgets.body(parts=[{"name": "a", "size": 9}]), "second")
+    assert (status, body["details"]["causes"][0]["field"]) == (409, '.spec.parts[name="a"].size')
+    assert "parts" not in kube.applied(widgets.key, widgets.body(), "first")["spec"] or True
+    assert [each["name"] for each in kube.get(widgets.key, "w")["spec"]["parts"]] == ["b"]
+
+
+def test_updates_of_custom_resources_own_what_they_write(kube: Kube, widgets: Widgets) -> None:
+    obj = kube.made(widgets.key, widgets.body())
+    [entry] = obj["metadata"]["managedFields"]
+    nested = {".": {}, "f:x": {}}
+    assert entry["fieldsV1"] == {"f:spec": {".": {}, "f:mode": {}, "f:nested": nested, "f:replicas": {}}}
 
 
 @pytest.mark.parametrize(
     ("spec", "text"),
     [
-        ({"mode": "odd"}, 'spec.mode: Unsupported value: "odd": supported values: "fast", "slow"'),
-        ({"mode": None}, "spec.mode"),
-        (
-            {"replicas": -1},
-            "spec.replicas: Invalid value: -1: spec.replicas in body should be greater than or equal to 0",
-        ),
-        ({"replicas": "2"}, 'spec.replicas in body must be of type integer: "string"'),
-        ({"host": "A"}, "spec.host in body should match '^[a-z]+$'"),
-        ({"port": True}, "must be of type integer or string"),
-        ({"parts": [{"name": 1}]}, "spec.parts[0].name"),
+        ({"surplus": 1}, ".spec.surplus: field not declared in schema"),
+        ({"replicas": "x"}, ".spec.replicas: expected numeric (int or float), got string"),
+        ({"unique": ["x", "x"]}, '.spec.unique: duplicate entries for key [="x"]'),
+        ({"parts": [{"size": 1}]}, '.spec.parts: element 0: associative list with keys has an element that omits all key fields ["name"] (and doesn\'t have default values for any key fields)'),
     ],
-)
-def test_values_are_checked_against_the_schema(kube: Kube, widgets: str, spec: Object, text: str) -> None:
-    status, body = kube.create(widgets, _widget(**spec))
-    assert (status, body["reason"]) == (422, "Invalid")
-    assert text in body["message"]
+)  # fmt: skip
+def test_what_does_not_fit_the_schema_cannot_be_applied(kube: Kube, widgets: Widgets, spec: Object, text: str) -> None:
+    status, body = kube.apply(widgets.key, widgets.body(**spec))
+    head = f"failed to create typed patch object (/w; {widgets.group}/v1, Kind=Widget): "
+    assert (status, body["message"]) == (500, head + text)
 
 
-def test_required_fields_are_required(kube: Kube, widgets: str) -> None:
-    _, body = kube.create(widgets, meta("w") | {"spec": {}})
-    assert body["message"].endswith(
-        "Widget." + widgets.removeprefix("widgets.") + ' "w" is invalid: spec.mode: Required value'
-    )
-
-
-def test_apply_merges_lists_by_the_keys_of_the_schema(kube: Kube, widgets: str) -> None:
-    identity = {"apiVersion": f"{widgets.removeprefix('widgets.')}/v1", "kind": "Widget"}
-    kube.apply(widgets, identity | _widget(parts=[{"name": "a", "size": 1}]), "first")
-    _, obj = kube.apply(widgets, identity | _widget(parts=[{"name": "b", "size": 2}]), "second")
-    assert obj["spec"]["parts"] == [{"name": "a", "size": 1}, {"name": "b", "size": 2}]
-    status, body = kube.apply(widgets, identity | _widget(parts=[{"name": "a", "size": 9}]), "second")
-    assert (status, '.spec.parts[name="a"].size' in body["message"]) == (409, True)
-
-
-def test_status_and_scale_are_subresources(kube: Kube, widgets: str) -> None:
-    kube.made(widgets, _widget() | {"status": {"replicas": 9}})
-    assert "status" not in kube.get(widgets, "w")
-    kube.patch(widgets, "w", {"spec": {"replicas": 4}}, "merge", "scale")
-    obj = kube.get(widgets, "w")
+def test_status_and_scale_are_subresources(kube: Kube, widgets: Widgets) -> None:
+    made = kube.made(widgets.key, widgets.body() | {"status": {"ok": True}})
+    assert "status" not in made
+    _, obj = kube.patch(widgets.key, "w", {"status": {"ok": True}, "spec": {"mode": "slow"}}, "merge", "status")
+    assert (obj["status"], obj["spec"]["mode"], obj["metadata"]["generation"]) == ({"ok": True}, "fast", 1)
+    status, body = kube.patch(widgets.key, "w", {"status": {"ok": "x"}}, "merge", "status")
+    text = 'status.ok: Invalid value: "string": ok in body must be of type boolean: "string"'
+    assert (status, body["message"]) == (422, f'Widget.{widgets.group} "w" is invalid: {text}')
+    _, scale = kube.patch(widgets.key, "w", {"spec": {"replicas": 4}}, "merge", "scale")
+    assert (scale["kind"], scale["spec"]) == ("Scale", {"replicas": 4})
+    obj = kube.get(widgets.key, "w")
     assert (obj["spec"]["replicas"], obj["metadata"]["generation"]) == (4, 2)
 
 
-def test_strategic_patches_are_not_for_custom_resources(kube: Kube, widgets: str) -> None:
-    kube.made(widgets, _widget())
-    assert kube.patch(widgets, "w", {}, "strategic")[0] == 415
+def test_strategic_patches_are_not_for_custom_resources(kube: Kube, widgets: Widgets) -> None:
+    kube.made(widgets.key, widgets.body())
+    status, body = kube.patch(widgets.key, "w", {}, "strategic")
+    accepted = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+    text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+    assert (status, body["reason"], body["message"]) == (415, "UnsupportedMediaType", text)
 
 
-def test_deleting_the_definition_deletes_its_resources(kube: Kube, widgets: str) -> None:
-    kube.made(widgets, _widget())
-    kube.call("DELETE", f"{CRDS}/{widgets}")
-    kube.until(lambda: kube.client.get(kube.path(widgets)).text == "404 page not found\n")
-    assert kube.call("GET", f"{CRDS}/{widgets}")[0] == 404
+def test_lists_of_custom_resources_carry_their_kinds(kube: Kube, widgets: Widgets) -> None:
+    kube.made(widgets.key, widgets.body())
+    _, found = kube.call("GET", kube.path(widgets.key), fieldSelector="metadata.name=w")
+    assert (found["kind"], found["apiVersion"], found["metadata"]["continue"]) == ("WidgetList", f"{widgets.group}/v1", "")
+    assert (found["items"][0]["kind"], found["items"][0]["apiVersion"]) == ("Widget", f"{widgets.group}/v1")
+    status, body = kube.call("GET", kube.path(widgets.key), fieldSelector="spec.mode=fast")
+    assert (status, body["message"]) == (400, "field label not supported: spec.mode")
 
 
-def test_a_definition_must_be_named_after_its_resource(kube: Kube) -> None:
-    spec = {"group": "example.com", "scope": "Cluster", "names": {"plural": "as", "kind": "A"}, "versions": []}
-    status, body = kube.call("POST", CRDS, meta("wrong") | {"spec": spec})
-    assert status == 422
-    assert 'must be spec.names.plural+"."+spec.group' in body["message"]
+def test_tables_have_the_definitions_columns(kube: Kube, widgets: Widgets) -> None:
+    kube.made(widgets.key, widgets.body())
+    accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    _, table = kube.call("GET", kube.path(widgets.key), accept=accept)
+    assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Mode"]
+    assert table["rows"][0]["cells"] == ["w", "fast"]
+
+
+def test_a_watch_that_begins_before_the_servers_memory_is_gone(kube: Kube, widgets: Widgets) -> None:
+    [(change, obj)] = watch(kube, 1, widgets.key, resourceVersion="1")
+    assert (change, obj["kind"], obj["code"], obj["reason"]) == ("ERROR", "Status", 410, "Expired")
+    assert obj["message"].startswith("too old resource version: 1 (")

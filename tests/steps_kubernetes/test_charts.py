@@ -181,7 +181,9 @@ def test_each_definition_of_a_chart_and_of_those_inside_it_is_read(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "data", [b"<html>", gzip.compress(b"no archive" * 100), pack("c", {"Chart.yaml": "", "crds/a.yaml": "a: ["})]
+    "data",
+    [b"<html>", gzip.compress(b"no archive" * 100), pack("c", {"Chart.yaml": "", "crds/a.yaml": "a: ["})],
+    ids=["no gzip", "no archive", "no YAML"],
 )
 def test_a_chart_that_cannot_be_read_is_not_tried_again(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "c-1.0.0.tgz").write_bytes(data)

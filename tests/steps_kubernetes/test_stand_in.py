@@ -135,6 +135,16 @@ def test_an_object_the_api_does_not_accept_is_named_with_its_field(kube: Kube, o
     assert "containerPort" in caught.value.message
 
 
+def test_an_unknown_field_is_named_and_nothing_is_made(kube: Kube, place: str) -> None:
+    """As at a real API server: tests/cluster/test_manifests.py."""
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "typo", "namespace": place}, "dota": {}}
+    for write in (kube.apply, kube.create):
+        with pytest.raises(PodiumError, match='unknown field "dota"') as caught:
+            write(manifest)
+        assert caught.value.code is Code.KUBERNETES_REJECTED
+    assert kube.get("ConfigMap", "typo", place) is None
+
+
 def test_creating_what_exists_is_a_conflict(kube: Kube, owner: Owner, place: str) -> None:
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": place}}
     kube.create(manifest)

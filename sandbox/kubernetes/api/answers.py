@@ -26,8 +26,8 @@ def answer(body: Any, code: int = 200, warnings: Sequence[str] = ()) -> Response
 def failure(error: ApiError) -> Response:
     """The Status of an error."""
     response = answer(error.status(), error.code)
-    if isinstance(error, TooManyRequests) and error.details:
-        response.headers["retry-after"] = str(error.details["retryAfterSeconds"])
+    if isinstance(error, TooManyRequests) and "retryAfterSeconds" in (error.details or {}):
+        response.headers["retry-after"] = str((error.details or {})["retryAfterSeconds"])
     return response
 
 

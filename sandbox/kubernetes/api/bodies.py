@@ -5,14 +5,15 @@ Source of the texts: k8s.io/apiserver/pkg/endpoints/handlers/{create,rest}.go an
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import yaml
 
 from sandbox.kubernetes.api.context import Call
-from sandbox.kubernetes.errors import ApiError, BadRequest, Invalid, UnsupportedMediaType, invalid
+from sandbox.kubernetes.errors import ApiError, BadRequest, Invalid, Unclassified, UnsupportedMediaType, invalid
 from sandbox.kubernetes.fields.shape import META
+from sandbox.kubernetes.metadata import dump
 from sandbox.kubernetes.resources import Resource
 from sandbox.kubernetes.schema import builtin, structural
 from sandbox.kubernetes.schema.decoder import Decoder, Undecodable, pairs
@@ -35,7 +36,7 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in _Loader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))  # type: ignore[attr-defined]
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))
 _Loader.bool_values = _LOADER.bool_values | {"y": True, "n": False}
 
 
@@ -54,7 +55,9 @@ def read_json(raw: bytes) -> Any:
         return json.loads(raw, object_pairs_hook=pairs)
     except json.JSONDecodeError as error:
         found = error.doc[error.pos : error.pos + 1]
-        text = f"invalid character {found!r} looking for beginning of value" if found else "unexpected end of JSON input"
+        text = (
+            f"invalid character {found!r} looking for beginning of value" if found else "unexpected end of JSON input"
+        )
         raise Unreadable(text) from error
     except UnicodeDecodeError as error:
         raise Unreadable("invalid character looking for beginning of value") from error
@@ -126,6 +129,10 @@ async def read_options(call: Call) -> Object:
         raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from error
     if not isinstance(options, dict):
         raise BadRequest("the body is not a DeleteOptions object")
+    kind, version = options.get("kind") or "DeleteOptions", options.get("apiVersion") or "v1"
+    if kind != "DeleteOptions":
+        text = f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:110"'
+        raise Unclassified(text)
     return options
 
 
@@ -134,13 +141,27 @@ def checked(call: Call, body: Object) -> Object:
     kind = body.get("kind") or call.resource.kind
     version = str(body.get("apiVersion") or call.target.version).rpartition("/")[2]
     head = f'{kind} in version "{version}" cannot be handled as a {call.resource.kind}: '
+    if call.resource.custom:
+        _check_identified(call, body)
     decoded = decoded_or(call, body, lambda text, _restore: BadRequest(head + text))
     check_place(call, decoded)
     return decoded
 
 
-def decoded_or(call: Call, body: Object, refuse: Callable[[str, str], ApiError]) -> Object:
+def _check_identified(call: Call, body: Object) -> None:
+    """Custom resources are not known to the decoder by their path: each body has to say what it is."""
+    for field, name in (("kind", "'Kind'"), ("apiVersion", "'apiVersion'")):
+        if not body.get(field):
+            shown = dump(body).decode()
+            short = f"{shown[:_SHOWN]} ..." if len(shown) > _SHOWN else shown
+            head = f"the object provided is unrecognized (must be of type {call.resource.kind}): "
+            raise BadRequest(f"{head}Object {name} is missing in '{shown}' ({short})")
+
+
+def decoded_or(call: Call, body: Object, refuse: Callable[[str, str], ApiError], doubled: Sequence[str] = ()) -> Object:
     """The body decoded; what is wrong with it is raised as the error that `refuse` makes of the two texts for it.
+
+    `doubled` are the fields that the patch which made the body gave more than once.
 
     Strict validation refuses unknown and doubled fields, too; otherwise they become warnings.
     """
@@ -149,6 +170,7 @@ def decoded_or(call: Call, body: Object, refuse: Callable[[str, str], ApiError])
         decoded, problems = decode(call, body)
     except Undecodable as error:
         raise refuse(str(error), error.restore) from error
+    problems = [f'duplicate field "{name}"' for name in doubled] + problems
     if problems and call.validation == "Strict":
         text = "strict decoding error: " + ", ".join(problems)
         raise refuse(text, text)
@@ -184,7 +206,9 @@ def _is_kind(resource: Resource, api_version: Any, kind: Any) -> bool:
 
 def decode(call: Call, body: Object) -> tuple[Object, list[str]]:
     """The object as the server's types hold it, and what strict decoding complains about; raises Undecodable."""
-    forgotten = (body.get("metadata") or {}).get("managedFields") == [] if isinstance(body.get("metadata"), dict) else False
+    forgotten = (
+        (body.get("metadata") or {}).get("managedFields") == [] if isinstance(body.get("metadata"), dict) else False
+    )
     decoder = Decoder(call.resource.kind, call.resource.api_version_of(call.target.version))
     root = builtin.root(call.resource.key)
     if root is not None:
@@ -195,7 +219,9 @@ def decode(call: Call, body: Object) -> tuple[Object, list[str]]:
     schema = (call.resource.schemas or {}).get(call.target.version) or {}
     pruned, unknown = structural.prune(body, schema)
     meta = builtin.shaped(decoder.decode(body.get("metadata") or {}, META, "metadata"), META)
-    return pruned | {"metadata": meta}, [f'unknown field "{name}"' for name in unknown] + decoder.problems
+    problems = [f'duplicate field "{name}"' for name in structural.duplicates(body)]
+    problems += [f'unknown field "{name}"' for name in unknown] + decoder.problems
+    return pruned | {"metadata": meta}, list(dict.fromkeys(problems))
 
 
 def check_place(call: Call, obj: Object) -> None:

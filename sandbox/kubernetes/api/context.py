@@ -122,7 +122,9 @@ class Call:
     def _manager_causes(self) -> list[Cause]:
         given: str = self.query.get("fieldManager", "")
         if len(given) > _MANAGER_LIMIT:
-            return [Cause("fieldManager", "FieldValueTooLong", f"Too long: may not be more than {_MANAGER_LIMIT} bytes")]
+            return [
+                Cause("fieldManager", "FieldValueTooLong", f"Too long: may not be more than {_MANAGER_LIMIT} bytes")
+            ]
         odd = next(((at, char) for at, char in enumerate(given) if not char.isprintable()), None)
         if odd is None:
             return []

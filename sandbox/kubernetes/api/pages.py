@@ -12,7 +12,7 @@ from typing import Any
 
 from sandbox.kubernetes.api.context import Call
 from sandbox.kubernetes.entry import Entry
-from sandbox.kubernetes.errors import BadRequest, Gone, Invalid, Timeout, forbidden, invalid, unsupported
+from sandbox.kubernetes.errors import BadRequest, Gone, Invalid, Timeout, Unclassified, forbidden, invalid, unsupported
 from sandbox.kubernetes.selectors import Matcher, field_matcher, label_matcher
 
 _REMEMBERED = 64  # lists under way
@@ -44,14 +44,16 @@ def check_list_options(call: Call) -> None:
     for name in ("limit", "timeoutSeconds"):
         call.integer(name)
     revision, match = call.query.get("resourceVersion", ""), call.query.get("resourceVersionMatch", "")
-    if match and not revision and not call.flag("sendInitialEvents"):
+    watching = call.flag("watch")
+    if match and not revision and not watching:
         text = "resourceVersionMatch is forbidden unless resourceVersion is provided"
         raise _invalid([forbidden("resourceVersionMatch", text)])
     if match not in _MATCHES:
         raise _invalid([unsupported("resourceVersionMatch", match, list(_MATCHES))])
     if revision and not revision.isdigit():
         text = f"strconv.ParseUint: parsing {json.dumps(revision)}: invalid syntax"
-        raise BadRequest(f"resourceVersion: {invalid('', revision, text).message}")
+        text = f"resourceVersion: {invalid('', revision, text).message}"
+        raise Unclassified(text) if watching else BadRequest(f"invalid resource version: {text}")
     if match == "Exact" and revision == "0":
         text = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
         raise _invalid([forbidden("resourceVersionMatch", text)])
@@ -73,6 +75,8 @@ def page(call: Call, meta: dict[str, Any]) -> list[Entry]:
         revision = _asked_revision(call)
         entries = call.store.entries(call.resource.key, call.namespace)
     meta["resourceVersion"] = str(revision)
+    if call.resource.custom:
+        meta["continue"] = ""  # what unstructured lists always show
     return _shortened(call, entries, limit, revision, meta)
 
 

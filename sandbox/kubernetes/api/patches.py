@@ -9,13 +9,15 @@ from sandbox.kubernetes.api import bodies
 from sandbox.kubernetes.api.answers import answer, in_version
 from sandbox.kubernetes.api.context import Call
 from sandbox.kubernetes.api.verbs import write_update
+from sandbox.kubernetes.api.warnings import add_for
 from sandbox.kubernetes.errors import ApiError, BadRequest, Invalid, UnsupportedMediaType, forbidden, invalid, required
 from sandbox.kubernetes.fields.shape import shape_of
 from sandbox.kubernetes.fields.typed import check_typed
+from sandbox.kubernetes.metadata import dump
 from sandbox.kubernetes.patch.json_patch import json_patch
 from sandbox.kubernetes.patch.merge import merge_patch
-from sandbox.kubernetes.metadata import dump
 from sandbox.kubernetes.patch.strategic import go_value, strategic_merge
+from sandbox.kubernetes.schema.structural import duplicates
 from sandbox.kubernetes.strategy.object_meta import same_identity
 
 APPLY = "application/apply-patch+yaml"
@@ -38,7 +40,7 @@ async def patch(call: Call) -> Response:
     patched = patch_with(call, kind, in_version(call, live), body)
     if not isinstance(patched, dict):
         raise BadRequest("the patched document is not an object")
-    obj = bodies.decoded_or(call, patched, _refusal(kind, patched, body))
+    obj = bodies.decoded_or(call, patched, _refusal(kind, patched, body), duplicates(body))
     bodies.check_place(call, obj)
     _raise_identity(call, obj, live)
     updated = write_update(call, obj)
@@ -47,7 +49,11 @@ async def patch(call: Call) -> Response:
 
 def check_media_type(call: Call, kind: str) -> None:
     """Raises UnsupportedMediaType for what is no patch of this resource."""
-    if kind not in (APPLY, JSON_PATCH, MERGE) and (kind != STRATEGIC or call.resource.custom):
+    if kind == STRATEGIC and call.resource.custom:
+        accepted = f"{JSON_PATCH}, {MERGE}, {APPLY}"
+        text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+        raise UnsupportedMediaType(text)
+    if kind not in (APPLY, JSON_PATCH, MERGE, STRATEGIC):
         raise UnsupportedMediaType("415: Unsupported Media Type", details={})
 
 
@@ -59,7 +65,9 @@ def read_patch(kind: str, raw: bytes) -> Any:
         raise BadRequest(f"error decoding patch: {error}") from error
     if kind != JSON_PATCH and not isinstance(body, dict):
         head = "" if kind == STRATEGIC else "error decoding patch: "
-        raise BadRequest(f"{head}json: cannot unmarshal {_json_name(body)} into Go value of type map[string]interface {{}}")
+        raise BadRequest(
+            f"{head}json: cannot unmarshal {_json_name(body)} into Go value of type map[string]interface {{}}"
+        )
     return body
 
 
@@ -88,7 +96,7 @@ def _refusal(kind: str, patched: Any, body: Any) -> Callable[[str, str], ApiErro
 
 
 def _raise_identity(call: Call, obj: dict[str, Any], live: dict[str, Any]) -> None:
-    causes = same_identity(call.resource, obj["metadata"], live["metadata"])
+    causes = same_identity(obj["metadata"], live["metadata"])
     if causes:
         raise Invalid(call.resource.qualified_kind, call.name, causes)
 
@@ -101,7 +109,9 @@ def _apply(call: Call, raw: bytes) -> Response:
     expected = call.resource.api_version_of(call.target.version)
     if (config.get("apiVersion"), config.get("kind")) != (expected, call.resource.kind):
         version = config.get("apiVersion") or "/"
-        raise BadRequest(f"invalid object type: {version if '/' in version else '/' + version}, Kind={config.get('kind', '')}")
+        raise BadRequest(
+            f"invalid object type: {version if '/' in version else '/' + version}, Kind={config.get('kind', '')}"
+        )
     check_typed(config, shape_of(call.resource), call.resource.kind)
     bodies.check_place(call, config)
     live = call.store.peek(call.resource.key, call.namespace, call.name) or {"metadata": {"uid": ""}}
@@ -118,6 +128,7 @@ def _apply(call: Call, raw: bytes) -> Response:
             dry_run=dry_run,
         )
     )
+    add_for(call, obj)
     return answer(in_version(call, obj), 201 if created else 200, call.warnings)
 
 

@@ -35,7 +35,7 @@ def convert(response: Response, shape: str) -> Response:
     """The response in that representation. Tables are made by the verbs themselves, watches stay JSON."""
     if shape in (JSON, TABLE) or isinstance(response, StreamingResponse):
         return response
-    body: Any = json.loads(response.body)
+    body: Any = json.loads(bytes(response.body))
     if shape == YAML:
         converted = Response(yaml.safe_dump(body), response.status_code, media_type=YAML)
     else:

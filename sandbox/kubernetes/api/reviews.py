@@ -58,10 +58,10 @@ def _user(who: Identity) -> Object:
 
 
 def _access_status(server: Server, spec: Object, who: Identity) -> Object:
-    asked, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    asked, path = spec.get("resourceAttributes") or {}, spec.get("nonResourceAttributes") or {}
     if bool(asked) == bool(path):
         text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        raise Invalid(".authorization.k8s.io", "", [invalid("spec.resourceAttributes", asked, text)])
+        raise Invalid(".authorization.k8s.io", "", [invalid("spec.resourceAttributes", asked or None, text)])
     if path:
         attributes = Attributes(path.get("verb", ""), path=path.get("path", ""))
     else:

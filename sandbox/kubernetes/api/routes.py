@@ -7,7 +7,17 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from sandbox.kubernetes.api import discovery, openapi, proxy, representation, reviews, subresources, target, verbs
+from sandbox.kubernetes.api import (
+    discovery,
+    openapi,
+    proxy,
+    representation,
+    reviews,
+    subresources,
+    target,
+    verbs,
+    warnings,
+)
 from sandbox.kubernetes.api.answers import answer
 from sandbox.kubernetes.api.bodies import parse
 from sandbox.kubernetes.api.context import Call, Server
@@ -58,7 +68,7 @@ async def dispatch(server: Server, request: Request, identity: Identity) -> Resp
     """Answers an authenticated request; raises ApiError."""
     path = request.url.path
     parts = path.rstrip("/").split("/")[1:]
-    if parts[:2] == ["api", "v1"] and len(parts) > 2 or (parts[:1] == ["apis"] and len(parts) > 3):
+    if (parts[:2] == ["api", "v1"] and len(parts) > 2) or (parts[:1] == ["apis"] and len(parts) > 3):
         return await _resource(server, request, identity, target.parse(path))
     server.authorizer.require(identity, Attributes(request.method.lower(), path=path))
     if parts[:1] and parts[0] in _HEALTH:
@@ -113,6 +123,7 @@ async def _resource(server: Server, request: Request, identity: Identity, goal: 
         return await handler(call)
     wanted = representation.wanted(request)
     call.check_options()
+    warnings.prepare(call)
     return representation.convert(await handler(call), wanted)
 
 

@@ -126,12 +126,28 @@ async def evict(call: Call) -> Response:
     for entry in call.store.entries("poddisruptionbudgets.policy", call.namespace):
         budget = entry.object
         selected = selector_matches((budget.get("spec") or {}).get("selector"), labels)
-        if selected and (budget.get("status") or {}).get("disruptionsAllowed", 0) < 1:
-            raise TooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", seconds=10)
+        if selected:
+            _check_budget(budget)
     call.store.delete(
         "pods", call.namespace, call.name, grace_seconds=options.get("gracePeriodSeconds"), dry_run=call.dry_run
     )
     return answer({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
+
+
+def _check_budget(budget: Object) -> None:
+    """Raises TooManyRequests when no pod of the budget may go now, or nobody has counted yet."""
+    name, status = budget["metadata"]["name"], budget.get("status") or {}
+    if status.get("observedGeneration", 0) < budget["metadata"].get("generation", 0):
+        text = f"The disruption budget {name} is still being processed by the server."
+        cause = {"reason": "DisruptionBudget", "message": text}
+        text = "Cannot evict pod as it would violate the pod's disruption budget."
+        raise TooManyRequests(text, seconds=10, details={"causes": [cause]})
+    if status.get("disruptionsAllowed", 0) < 1:
+        needed, healthy = status.get("desiredHealthy", 0), status.get("currentHealthy", 0)
+        text = f"The disruption budget {name} needs {needed} healthy pods and has {healthy} currently"
+        cause = {"reason": "DisruptionBudget", "message": text}
+        text = "Cannot evict pod as it would violate the pod's disruption budget."
+        raise TooManyRequests(text, seconds=0, details={"causes": [cause]})
 
 
 async def request_token(call: Call) -> Response:
@@ -153,5 +169,6 @@ async def request_token(call: Call) -> Response:
     meta = {"name": call.name, "namespace": call.namespace, "creationTimestamp": now()}
     spec["boundObjectRef"] = spec.get("boundObjectRef")
     return answer(
-        answered | {"metadata": meta, "spec": spec, "status": {"token": token, "expirationTimestamp": after(seconds)}}, 201
+        answered | {"metadata": meta, "spec": spec, "status": {"token": token, "expirationTimestamp": after(seconds)}},
+        201,
     )

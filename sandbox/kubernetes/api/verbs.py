@@ -8,6 +8,7 @@ from sandbox.kubernetes.api import bodies, tables
 from sandbox.kubernetes.api.answers import answer, entry_bytes, in_version, list_bytes
 from sandbox.kubernetes.api.context import Call, dry_run_causes
 from sandbox.kubernetes.api.pages import check_list_options, matcher, page
+from sandbox.kubernetes.api.warnings import add_for
 from sandbox.kubernetes.errors import Invalid, NotFound, invalid, unsupported
 
 Object = dict[str, Any]
@@ -26,7 +27,7 @@ async def get(call: Call) -> Response:
     entry = call.store.entry(call.resource.key, call.namespace, call.name)
     if tables.wanted(call.request):
         return answer(tables.table(call.resource, [entry.object], entry.object["metadata"]))
-    return answer(entry_bytes(call.resource, call.target.version, entry))
+    return answer(entry_bytes(call.resource, call.target.version, entry), warnings=call.warnings)
 
 
 async def list_objects(call: Call) -> Response:
@@ -44,6 +45,7 @@ async def create(call: Call) -> Response:
     obj = bodies.checked(call, await bodies.read_object(call))
     key, manager = call.resource.key, call.manager
     created = call.write(lambda dry_run: call.store.create(key, obj, field_manager=manager, dry_run=dry_run))
+    add_for(call, created)
     return answer(in_version(call, created), 201, call.warnings)
 
 
@@ -51,6 +53,9 @@ async def update(call: Call) -> Response:
     """The object replaced by the body, or its status or finalizers on those paths."""
     obj = bodies.checked(call, await bodies.read_object(call))
     call.store.entry(call.resource.key, call.namespace, call.name)
+    if call.resource.versioned_updates and not obj["metadata"].get("resourceVersion"):
+        cause = invalid("metadata.resourceVersion", 0, "must be specified for an update")
+        raise Invalid(call.resource.key, call.name, [cause])
     updated = write_update(call, obj)
     return answer(in_version(call, updated), 200, call.warnings)
 
@@ -58,9 +63,11 @@ async def update(call: Call) -> Response:
 def write_update(call: Call, obj: Object) -> Object:
     """The object replaced by `obj`, or its subresource."""
     key, sub, manager = call.resource.key, call.target.subresource, call.manager
-    return call.write(
+    updated = call.write(
         lambda dry_run: call.store.update(key, obj, subresource=sub, field_manager=manager, dry_run=dry_run)
     )
+    add_for(call, updated)
+    return updated
 
 
 async def delete(call: Call) -> Response:
@@ -99,7 +106,7 @@ def _check_options(call: Call, options: Object) -> None:
         text = "orphanDependents and deletionPropagation cannot be both set"
         causes.append(invalid("propagationPolicy", policy, text))
     elif policy is not None and policy not in _POLICIES:
-        causes.append(unsupported("propagationPolicy", policy, [*sorted(_POLICIES), "nil"]))
+        causes.append(unsupported("propagationPolicy", policy, ["Foreground", "Background", "Orphan", "nil"]))
     if causes:
         raise Invalid("DeleteOptions.meta.k8s.io", "", causes)
 

@@ -12,36 +12,45 @@ from starlette.responses import Response, StreamingResponse
 from sandbox.kubernetes.api import tables
 from sandbox.kubernetes.api.answers import entry_bytes
 from sandbox.kubernetes.api.context import Call
-from sandbox.kubernetes.api.pages import matcher
+from sandbox.kubernetes.api.pages import check_list_options, matcher
 from sandbox.kubernetes.entry import Entry
-from sandbox.kubernetes.errors import BadRequest, Gone, Timeout
+from sandbox.kubernetes.errors import Gone, Invalid, forbidden
 from sandbox.kubernetes.journal import Event, Subscription
 from sandbox.kubernetes.metadata import dump
 from sandbox.kubernetes.selectors import Matcher
 
 _BOOKMARK_SECONDS = 60.0
+_LAST_BOOKMARK = 2.0  # seconds before the end
 _DEFAULT_TIMEOUT = 1800  # seconds; the real server picks 30 to 60 minutes
 _INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 
 async def watch(call: Call) -> Response:
-    """Starts the stream; raises Gone before it when the version is too old."""
-    revision = _revision(call)
+    """Starts the stream; a version that is no longer remembered is an ERROR event in it."""
+    check_list_options(call)
+    _check(call)
     session = Watch(call, matcher(call))
-    past = session.replay(revision)
+    try:
+        past = session.replay(_revision(call))
+    except Gone as error:
+        session.close()
+        return Response(dump({"type": "ERROR", "object": error.status()}) + b"\n", media_type="application/json")
     return StreamingResponse(session.stream(past), media_type="application/json")
 
 
+def _check(call: Call) -> None:
+    initial, match = call.flag("sendInitialEvents"), call.query.get("resourceVersionMatch", "")
+    if initial and match != "NotOlderThan":
+        text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        raise Invalid("ListOptions.meta.k8s.io", "", [forbidden("resourceVersionMatch", text)])
+    if match and not initial:
+        text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        raise Invalid("ListOptions.meta.k8s.io", "", [forbidden("resourceVersionMatch", text)])
+
+
 def _revision(call: Call) -> int | None:
-    """Where to begin: None means with all present objects."""
-    text = call.query.get("resourceVersion") or "0"
-    if not text.isdigit():
-        raise BadRequest(f'Invalid value: "{text}": a resource version must be a number')
-    revision = int(text)
-    if revision > call.store.revision:
-        message = f"Too large resource version: {revision}, current: {call.store.revision}"
-        cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
-        raise Timeout(message, details={"causes": [cause], "retryAfterSeconds": 1})
+    """Where to begin: None means with all present objects. One of the future is waited for; raises Gone."""
+    revision = int(call.query.get("resourceVersion") or 0)
     oldest = call.store.journal.oldest(call.resource.key)
     if revision and revision < oldest and not call.flag("sendInitialEvents"):
         raise Gone(f"too old resource version: {revision} ({oldest})")
@@ -61,6 +70,11 @@ class Watch:
             lambda event: event.kind == kind and namespace in (None, event.namespace)
         )
         self._revision = call.store.revision
+        self._begins = int(call.query.get("resourceVersion") or 0)
+
+    def close(self) -> None:
+        """Ends it before it is streamed."""
+        self._subscription.close()
 
     def replay(self, revision: int | None) -> list[bytes]:
         """The lines to begin with: every present object, or what happened since `revision`."""
@@ -77,14 +91,19 @@ class Watch:
         """Past lines, then live ones until the timeout, the client's leaving or the server's end."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (self._call.integer("timeoutSeconds") or _DEFAULT_TIMEOUT)
+        bookmark = min(loop.time() + _BOOKMARK_SECONDS, deadline - _LAST_BOOKMARK)
         ending = asyncio.create_task(self._end_when_stopping())
         try:
             if past:
                 yield b"".join(past)
-            while (wait := min(deadline - loop.time(), _BOOKMARK_SECONDS)) > 0:
-                lines = await self._next(wait)
+            while (now := loop.time()) < deadline:
+                due = bookmark if now < bookmark else deadline
+                lines = await self._next(due - now)
                 if lines is None:
                     return
+                if not lines and due == bookmark:
+                    lines = self._bookmark({}) if self._bookmarks else b""
+                    bookmark = min(bookmark + _BOOKMARK_SECONDS, max(bookmark, deadline - _LAST_BOOKMARK))
                 if lines:
                     yield lines
         finally:
@@ -96,12 +115,12 @@ class Watch:
         self._subscription.close()
 
     async def _next(self, wait: float) -> bytes | None:
-        """Lines of the events at hand; a bookmark when there are none in time; None at the end."""
+        """Lines of the events at hand, none when there are none in time; None at the end."""
         try:
             first = await asyncio.wait_for(anext(self._subscription, None), wait)
         except TimeoutError:
             self._revision = self._call.store.revision  # nothing was waiting, so nothing is left out
-            return self._bookmark({}) if self._bookmarks else b""
+            return b""
         if first is None:
             return None
         events = [first, *self._subscription.pending()]
@@ -114,6 +133,8 @@ class Watch:
     def _line(self, event: Event) -> bytes:
         """The event as this client sees it: leaving the selection is DELETED, entering it ADDED."""
         change = event.type
+        if event.revision <= self._begins:
+            return b""
         if change == "MODIFIED":
             before = event.previous is not None and self._matches(event.previous)
             change = {(True, True): "MODIFIED", (False, True): "ADDED", (True, False): "DELETED"}.get(

@@ -3,6 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+from sandbox.kubernetes.controllers.budgets import Budgets
 from sandbox.kubernetes.controllers.claims import Claims
 from sandbox.kubernetes.controllers.daemonsets import DaemonSets
 from sandbox.kubernetes.controllers.deployments import Deployments
@@ -37,6 +38,7 @@ def controllers(store: "Store", settings: "Settings") -> list[Reconciler]:
         Scheduler(store),
         EndpointsController(store),
         Claims(store),
+        Budgets(store),
         Nodes(store),
         LoadBalancers(store, settings),
     ]

@@ -10,6 +10,7 @@ from sandbox.kubernetes.controllers.replicasets import replicas_of
 from sandbox.kubernetes.controllers.rollout import Bounds
 from sandbox.kubernetes.metadata import now
 
+_STILL = ("NewReplicaSetAvailable", "ProgressDeadlineExceeded", "DeploymentPaused")  # no rollout is under way
 DEFAULT_PROGRESS_DEADLINE_SECONDS = 600
 
 
@@ -28,7 +29,7 @@ def deployment_status(deployment: Object, new: Object | None, old: Sequence[Obje
 def seconds_to_deadline(deployment: Object, status: Object) -> float | None:
     """Seconds until a rollout that stands still misses its progress deadline; None when none is under way."""
     condition = find_condition({"status": status}, "Progressing")
-    if condition is None or condition["reason"] in ("NewReplicaSetAvailable", "ProgressDeadlineExceeded"):
+    if condition is None or condition["reason"] in _STILL:
         return None
     return max(0.0, _deadline(deployment) - age(condition["lastUpdateTime"])) + 1.0
 
@@ -71,6 +72,10 @@ def _available(deployment: Object, counts: dict[str, int], limits: Bounds) -> Ob
 
 def _progressing(deployment: Object, new: Object | None, counts: dict[str, int]) -> Object | None:
     old = find_condition(deployment, "Progressing")
+    if deployment["spec"].get("paused") and (old or {}).get("reason") != "ProgressDeadlineExceeded":
+        return _condition(deployment, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
+    if old and old["reason"] == "DeploymentPaused":
+        old = _condition(deployment, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed")
     if new is None:
         return old
     subject = f'ReplicaSet "{name_of(new)}"'

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sandbox.kubernetes.controllers.objects import Object, age, has_condition, is_terminating, with_condition
 from sandbox.kubernetes.controllers.pods import is_active, is_ready, phase_of
@@ -59,8 +60,8 @@ def with_outcome(status: Object, outcome: Outcome, *, still_running: bool) -> Ob
     return status | {"conditions": conditions} | finished
 
 
-def job_counts(pods: Sequence[Object]) -> dict[str, int]:
-    """The counts of a Job's status."""
+def job_counts(pods: Sequence[Object]) -> dict[str, Any]:
+    """The counts of a Job's status; no pod waits to be counted, because here counting and writing are one."""
     active = [pod for pod in pods if is_active(pod)]
     return {
         "active": len(active),
@@ -68,6 +69,7 @@ def job_counts(pods: Sequence[Object]) -> dict[str, int]:
         "succeeded": sum(phase_of(pod) == "Succeeded" for pod in pods),
         "failed": sum(phase_of(pod) == "Failed" for pod in pods),
         "terminating": sum(is_terminating(pod) and phase_of(pod) in ("Pending", "Running") for pod in pods),
+        "uncountedTerminatedPods": {},
     }
 
 
@@ -102,8 +104,8 @@ def _completed(job: Object, pods: Sequence[Object]) -> bool:
     counts = job_counts(pods)
     completions = _completions(job)
     if completions is None:
-        return counts["succeeded"] > 0 and counts["active"] == 0
-    return counts["succeeded"] >= completions
+        return bool(counts["succeeded"] > 0 and counts["active"] == 0)
+    return bool(counts["succeeded"] >= completions)
 
 
 def _backoff_limit(job: Object) -> int:

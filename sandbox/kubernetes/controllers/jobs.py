@@ -86,8 +86,10 @@ class Jobs(Controller):
             self._stop_pods(job, pods)
         else:
             wait = self._run_pods(job, pods)
+        stopped = len([pod for pod in pods if is_active(pod)]) if outcome and outcome.kind == "Failed" else 0
+        failed = max(status.get("failed", 0), job_counts(pods)["failed"] + stopped)  # those stopped count, too
         pods = pods_of(self.store, job)
-        status |= job_counts(pods)
+        status |= job_counts(pods) | ({"failed": failed} if outcome else {})
         if outcome:
             status = with_outcome(status, outcome, still_running=any(not _ended(pod) for pod in pods))
         self._write(job, status)
@@ -97,6 +99,7 @@ class Jobs(Controller):
         """The status of a Job that runs: with its start time, resumed if it was suspended."""
         if find_condition(job, "Suspended") and (find_condition(job, "Suspended") or {})["status"] == "True":
             resumed = {"type": "Suspended", "status": "False", "reason": "JobResumed", "message": "Job resumed"}
+            resumed["lastProbeTime"] = now()
             status["conditions"] = with_condition(status["conditions"], resumed)
             self._recorder.normal(job, "Resumed", "Job resumed")
             status["startTime"] = now()
@@ -107,8 +110,9 @@ class Jobs(Controller):
         self._stop_pods(job, pods_of(self.store, job))
         if (find_condition(job, "Suspended") or {}).get("status") != "True":
             self._recorder.normal(job, "Suspended", "Job suspended")
-        suspended = {"type": "Suspended", "status": "True", "reason": "JobSuspended", "message": "Job suspended"}
-        status["conditions"] = with_condition(status.get("conditions") or [], suspended)
+            suspended = {"type": "Suspended", "status": "True", "reason": "JobSuspended", "message": "Job suspended"}
+            suspended["lastProbeTime"] = now()
+            status["conditions"] = with_condition(status.get("conditions") or [], suspended)
         status.pop("startTime", None)
         self._write(job, status | job_counts(pods_of(self.store, job)))
         return None

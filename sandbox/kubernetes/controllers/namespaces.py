@@ -1,6 +1,6 @@
 """Empties a namespace that is being deleted and then lets it go."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from sandbox.kubernetes.controllers.objects import (
@@ -77,26 +77,42 @@ class Namespaces(Controller):
         found = [f"{name} in {held.count(name)} resource instances" for name in sorted(set(held))]
         status = dict(namespace.get("status") or {})
         conditions = status.get("conditions") or []
-        for kind, reason, texts, prefix in (
-            ("NamespaceContentRemaining", "SomeResourcesRemain", counts, "Some resources are remaining: "),
-            (
-                "NamespaceFinalizersRemaining",
-                "SomeFinalizersRemain",
-                found,
-                "Some content in the namespace has finalizers remaining: ",
-            ),
-        ):
-            conditions = with_condition(conditions, _remaining(kind, reason, texts, prefix))
+        for condition in (*_CALM, *_remaining_conditions(counts, found)):
+            conditions = with_condition(conditions, condition)
         updated = namespace | {"status": status | {"conditions": conditions}}
         self.store.update("namespaces", updated, subresource="status")
 
 
-def _remaining(kind: str, reason: str, texts: list[str], prefix: str) -> Object:
-    if texts:
-        return {"type": kind, "status": "True", "reason": reason, "message": prefix + ", ".join(texts)}
-    calm = {"NamespaceContentRemaining": "ContentRemoved", "NamespaceFinalizersRemaining": "ContentHasNoFinalizers"}
-    message = {
-        "NamespaceContentRemaining": "All content successfully removed",
-        "NamespaceFinalizersRemaining": "All content-preserving finalizers finished",
-    }
-    return {"type": kind, "status": "False", "reason": calm[kind], "message": message[kind]}
+def _fine(kind: str, reason: str, message: str) -> Object:
+    return {"type": kind, "status": "False", "reason": reason, "message": message}
+
+
+_CALM = (
+    _fine("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", "All resources successfully discovered"),
+    _fine(
+        "NamespaceDeletionGroupVersionParsingFailure",
+        "ParsedGroupVersions",
+        "All legacy kube types successfully parsed",
+    ),
+    _fine(
+        "NamespaceDeletionContentFailure",
+        "ContentDeleted",
+        "All content successfully deleted, may be waiting on finalization",
+    ),
+)
+
+
+def _remaining_conditions(counts: list[str], finalizers: list[str]) -> Iterator[Object]:
+    """What is left, and which finalizers hold it."""
+    kind = "NamespaceContentRemaining"
+    if counts:
+        message = "Some resources are remaining: " + ", ".join(counts)
+        yield {"type": kind, "status": "True", "reason": "SomeResourcesRemain", "message": message}
+    else:
+        yield _fine(kind, "ContentRemoved", "All content successfully removed")
+    kind = "NamespaceFinalizersRemaining"
+    if finalizers:
+        message = "Some content in the namespace has finalizers remaining: " + ", ".join(finalizers)
+        yield {"type": kind, "status": "True", "reason": "SomeFinalizersRemain", "message": message}
+    else:
+        yield _fine(kind, "ContentHasNoFinalizers", "All content-preserving finalizers finished")

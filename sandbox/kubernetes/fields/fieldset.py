@@ -116,7 +116,7 @@ def added(value: Any, shape: Shape) -> FieldSet:
 
 
 def compare(old: Any, new: Any, shape: Shape) -> tuple[FieldSet, FieldSet]:
-    """Which fields are new or differ in `new`, and which are gone. A null is an empty map or list, but not equal to it."""
+    """Which fields are new or differ in `new`, and which are gone. A null is like an empty map or list, not equal."""
     if old == new:
         return {}, {}
     if old or new:

@@ -123,8 +123,10 @@ def before_first_apply(resource: Resource, live: Object, subresource: str | None
 
 
 def _differences(resource: Resource, old: Object, new: Object, subresource: str | None) -> tuple[FieldSet, FieldSet]:
-    before, after = ({"metadata": {}} | own_part(resource, each, subresource) for each in (old, new))
-    return compare(before, after, shape_of(resource))
+    def compared(obj: Object) -> Object:
+        return {"metadata": {}} | own_part(resource, obj, subresource)
+
+    return compare(compared(old), compared(new), shape_of(resource))
 
 
 def empty(resource: Resource) -> Object:

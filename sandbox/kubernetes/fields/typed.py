@@ -9,6 +9,10 @@ from sandbox.kubernetes.fields.fieldset import item_key
 from sandbox.kubernetes.fields.shape import Shape
 
 _SCALARS: dict[str, tuple[type, ...]] = {"string": (str,), "boolean": (bool,), "numeric": (int, float)}
+_NO_KEYS = (
+    "associative list with keys has an element that omits all key fields {} (and doesn't have default values for any "
+    "key fields)"
+)
 _GO_TYPES = {bool: "bool", str: "string", dict: "map[string]interface {}", list: "[]interface {}"}
 
 
@@ -64,6 +68,9 @@ def _list_problems(items: list[Any], shape: Shape, path: str) -> Iterator[str]:
     seen: set[str] = set()
     for index, item in enumerate(items):
         at = f"{path}[{index}]"
+        if shape.kind == "list" and isinstance(item, dict) and not _has_keys(item, shape):
+            yield f"{path}: element {index}: {_NO_KEYS.format(json.dumps(list(shape.keys)).replace(', ', ' '))}"
+            continue
         if shape.kind == "set" or (shape.kind == "list" and isinstance(item, dict)):
             element = item_key(item, shape)
             at = path + _named(element)
@@ -71,6 +78,11 @@ def _list_problems(items: list[Any], shape: Shape, path: str) -> Iterator[str]:
                 yield f"{path}: duplicate entries for key {_named(element)}"
             seen.add(element)
         yield from _problems(item, shape.item(), at)
+
+
+def _has_keys(item: dict[str, Any], shape: Shape) -> bool:
+    """Whether the entry has at least one of its key fields, given or by default."""
+    return bool(shape.defaults) or any(item.get(key) is not None for key in shape.keys)
 
 
 def _named(element: str) -> str:

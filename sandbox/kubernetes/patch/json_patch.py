@@ -21,7 +21,9 @@ def json_patch(target: Any, operations: Any) -> Any:
     """`target` after the operations; raises BadRequest (not a list of operations) or PatchFailed."""
     if not isinstance(operations, list) or not all(isinstance(each, dict) for each in operations):
         found = {dict: "object", str: "string", bool: "bool"}.get(type(operations), "number")
-        raise BadRequest(f"error decoding patch: json: cannot unmarshal {found} into Go value of type []handlers.jsonPatchOp")
+        raise BadRequest(
+            f"error decoding patch: json: cannot unmarshal {found} into Go value of type []handlers.jsonPatchOp"
+        )
     document = {"": copy.deepcopy(target)}
     for operation in operations:
         _run(document, operation)

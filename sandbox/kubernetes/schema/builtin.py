@@ -87,7 +87,7 @@ def _zero(field: Field) -> Any:
 
 
 def shaped(value: Object, name: str, *, fill: bool = True) -> Object:
-    """`value` as Go writes it. Without `fill` nothing is added: what Go's decoder would take as not given is dropped."""
+    """`value` as Go writes it. Without `fill` nothing is added: what Go's decoder takes as not given is dropped."""
     fields = fields_of(name) or {}
     result = {}
     for key, item in value.items():
@@ -108,7 +108,7 @@ def _omitted(item: Any, field: Field) -> bool:
         return True
     if field.pointer or fields_of(field.type) is not None:
         return False
-    empty = item == [] or item == {} or (field.type in _ZEROS and item in ("", 0, False))
+    empty = item in ([], {}) or (field.type in _ZEROS and item in ("", 0, False))
     return empty and not (field.keep and field.type in _ZEROS)
 
 

@@ -23,7 +23,7 @@ _LIMITS = {"int32": 2**31, "int64": 2**63}
 
 
 class Undecodable(ValueError):
-    """A value of the wrong type. The text is the JSON decoder's; `restore` is how a patched object's conversion says it."""
+    """A value of the wrong type. The text is the JSON decoder's; `restore` says it as a patch's conversion does."""
 
     def __init__(self, text: str, restore: str = "") -> None:
         super().__init__(text)
@@ -110,8 +110,13 @@ class Decoder:
         if expression == "quantity":
             return self._quantity(value)
         expected = _PYTHON_TYPES[expression]
-        if not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected):
+        good = isinstance(value, expected) and (not isinstance(value, bool) or bool in expected)
+        if not good:
             raise self._mismatch(value, _GO_TYPES[expression], path, owner)
+        self._check(value, expression, path, owner)
+        return value
+
+    def _check(self, value: Any, expression: str, path: str, owner: str) -> None:
         limit = _LIMITS.get(expression)
         if limit and not -limit <= value < limit:
             raise self._mismatch(value, _GO_TYPES[expression], path, owner, given=f"number {value}")
@@ -119,7 +124,6 @@ class Decoder:
             self._check_base64(str(value))
         elif expression == "date":
             self._check_time(value)
-        return value
 
     def _check_time(self, value: str) -> None:
         try:

@@ -4,9 +4,9 @@
 of a machine that has built kube-apiserver). Run it after raising VERSION; the server itself reads only the JSON.
 
 A field is `<type> <mark>...`. Types: `str bool int32 int64 float date any quantity intstr bytes`, a name of the table,
-`[T]` (list), `{T}` (map); a type's own field `*` says `atomic`. Marks: `keep` (written even when empty), `ptr` (an empty value is a value), `atomic`,
-`set`, `map=<keys>` (how server-side apply merges), `patch=<key>` (strategic merge patch; empty for plain values),
-`default=<JSON>` (for keys that may be left out).
+`[T]` (list), `{T}` (map); a type's own field `*` says `atomic`. Marks: `keep` (written even when empty), `ptr` (empty
+is a value), `atomic`, `set`, `map=<keys>` (how server-side apply merges), `patch=<key>` (strategic merge patch;
+empty for plain values), `default=<JSON>` (for keys that may be left out).
 """
 
 import argparse

@@ -27,7 +27,7 @@ def canonical(value: str | float) -> str:
     amount = parse(text)
     if suffix in _BINARY[1:] and amount == amount.to_integral_value():
         return _binary(int(amount))
-    return _decimal(amount)
+    return _exponent(amount) if suffix[:1] in ("e", "E") and suffix not in _DECIMAL else _decimal(amount)
 
 
 def _split(text: str) -> tuple[Decimal, str]:
@@ -42,6 +42,13 @@ def _binary(amount: int) -> str:
     while amount and amount % 1024 == 0 and power < len(_BINARY) - 1:
         amount, power = amount // 1024, power + 1
     return f"{amount}{_BINARY[power]}"
+
+
+def _exponent(amount: Decimal) -> str:
+    """As _decimal, with an exponent in place of a suffix: `1e3` stays so."""
+    text = _decimal(amount)
+    power = _DECIMAL.get(text[-1:], 0)
+    return f"{text[:-1]}e{power}" if power else text
 
 
 def _decimal(amount: Decimal) -> str:

@@ -1,13 +1,17 @@
 """Custom resources against their openAPIV3Schema: unknown fields pruned, defaults filled, values validated.
 
-Texts as kube-openapi's validator words them. Not evaluated: CEL rules, `format` beyond the types.
+Texts as kube-openapi's validator words them. Not evaluated: CEL rules, and formats other than those in _FORMATS.
 """
 
+import base64
+import ipaddress
 import re
+import uuid
 from collections.abc import Callable
+from datetime import date, datetime
 from typing import Any
 
-from sandbox.kubernetes.errors import Cause, invalid, required, unsupported
+from sandbox.kubernetes.errors import Cause, duplicate, invalid, render, required, unsupported
 from sandbox.kubernetes.metadata import copy
 
 Schema = dict[str, Any]
@@ -38,9 +42,22 @@ def prune(value: Any, schema: Schema, path: str = "", *, top: bool = True) -> tu
         if not known:
             unknown.append(at)
             continue
+        if item is None and not top and key in (schema.get("properties") or {}) and not inner.get("nullable"):
+            continue
         result[key], names = prune(item, inner, at, top=False)
         unknown += names
     return result, unknown
+
+
+def duplicates(value: Any, path: str = "") -> list[str]:
+    """The paths of keys that were given more than once."""
+    if isinstance(value, list):
+        return [name for at, item in enumerate(value) for name in duplicates(item, f"{path}[{at}]")]
+    if not isinstance(value, dict):
+        return []
+    prefix = f"{path}." if path else ""
+    found = [prefix + key for key in getattr(value, "duplicates", ())]
+    return found + [name for key, item in value.items() for name in duplicates(item, prefix + key)]
 
 
 def _field_schema(key: str, schema: Schema, *, embedded: bool) -> tuple[Schema, bool]:
@@ -80,19 +97,25 @@ def validate(value: Any, schema: Schema, path: str) -> list[Cause]:
     if value is None and schema.get("nullable"):
         return []
     problem = _type_problem(value, schema)
+    causes = [_wrong_type(path, _name_of(value), problem)] if problem else []
+    causes += _validate_enum(value, schema, path)
     if problem:
-        return [_body(path, value, f"must be of type {problem}: {_quoted(value)}")]
-    causes = _validate_enum(value, schema, path)
+        return causes
     for kind, check in _CHECKS:
         if isinstance(value, kind) and not isinstance(value, bool):
             causes += check(value, schema, path)
     return causes + _validate_combined(value, schema, path)
 
 
+def _wrong_type(path: str, value: Any, wanted: str) -> Cause:
+    text = f"Invalid value: {render(value)}: {path} in body must be of type {wanted}: {render(value)}"
+    return Cause(path or "<nil>", "FieldValueTypeInvalid", text)
+
+
 def _type_problem(value: Any, schema: Schema) -> str:
     if schema.get("x-kubernetes-int-or-string"):
         good = isinstance(value, (int, str)) and not isinstance(value, bool)
-        return "" if good else "integer or string"
+        return "" if good else "integer,string"
     wanted = schema.get("type")
     if wanted not in _TYPES:
         return ""
@@ -101,9 +124,9 @@ def _type_problem(value: Any, schema: Schema) -> str:
     return "" if good or whole else str(wanted)
 
 
-def _quoted(value: Any) -> str:
+def _name_of(value: Any) -> str:
     names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
-    return f'"{names.get(type(value), "null")}"'
+    return names.get(type(value), "object" if isinstance(value, dict) else "null")
 
 
 def _body(path: str, value: Any, text: str) -> Cause:
@@ -132,25 +155,58 @@ def _validate_object(value: dict[str, Any], schema: Schema, path: str) -> list[C
 
 def _validate_list(value: list[Any], schema: Schema, path: str) -> list[Cause]:
     items = schema.get("items") or {}
-    causes = [cause for at, item in enumerate(value) for cause in validate(item, items, f"{path}[{at}]")]
+    causes = []
     if len(value) < schema.get("minItems", 0):
-        causes.append(_body(path, value, f"should have at least {schema['minItems']} items"))
+        causes.append(_body(path, len(value), f"should have at least {schema['minItems']} items"))
     if len(value) > schema.get("maxItems", len(value)):
-        causes.append(_body(path, value, f"should have at most {schema['maxItems']} items"))
+        text = f"Too many: {len(value)}: must have at most {schema['maxItems']} items"
+        causes.append(Cause(path, "FieldValueTooMany", text))
+    causes += [cause for at, item in enumerate(value) for cause in validate(item, items, f"{path}[{at}]")]
+    return causes + _doubled(value, schema, path)
+
+
+def _doubled(value: list[Any], schema: Schema, path: str) -> list[Cause]:
+    """Entries of a set or map that are there already."""
+    kind, keys = schema.get("x-kubernetes-list-type"), schema.get("x-kubernetes-list-map-keys") or []
+    if kind not in ("set", "map"):
+        return []
+    causes, seen = [], []
+    for index, item in enumerate(value):
+        identity = item if kind == "set" or not isinstance(item, dict) else {key: item.get(key) for key in keys}
+        if identity in seen:
+            causes.append(duplicate(f"{path}[{index}]", identity))
+        seen.append(identity)
     return causes
 
 
 def _validate_string(value: str, schema: Schema, path: str) -> list[Cause]:
-    causes = []
-    if len(value) < schema.get("minLength", 0):
-        causes.append(_body(path, value, f"should be at least {schema['minLength']} chars long"))
+    """The first rule that is broken."""
     if len(value) > schema.get("maxLength", len(value)):
-        limit = schema["maxLength"]
-        causes.append(Cause(path, "FieldValueTooLong", f"Too long: may not be more than {limit} bytes"))
-    pattern = schema.get("pattern")
+        return [Cause(path, "FieldValueTooLong", f"Too long: may not be more than {schema['maxLength']} bytes")]
+    if len(value) < schema.get("minLength", 0):
+        return [_body(path, value, f"should be at least {schema['minLength']} chars long")]
+    pattern, form = schema.get("pattern"), schema.get("format")
     if pattern and not re.search(pattern, value):
-        causes.append(_body(path, value, f"should match '{pattern}'"))
-    return causes
+        return [_body(path, value, f"should match '{pattern}'")]
+    return [_wrong_type(path, value, form)] if form in _FORMATS and not _fits(value, _FORMATS[form]) else []
+
+
+def _fits(value: str, read: Callable[[str], Any]) -> bool:
+    try:
+        read(value)
+    except ValueError:
+        return False
+    return True
+
+
+_FORMATS: dict[str, Callable[[str], Any]] = {
+    "date-time": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "ipv4": ipaddress.IPv4Address,
+    "ipv6": ipaddress.IPv6Address,
+    "uuid": uuid.UUID,
+    "byte": lambda value: base64.b64decode(value, validate=True),
+}
 
 
 def _validate_number(value: float, schema: Schema, path: str) -> list[Cause]:
@@ -186,10 +242,21 @@ _CHECKS: tuple[tuple[Any, Callable[[Any, Schema, str], list[Cause]]], ...] = (
 def _validate_combined(value: Any, schema: Schema, path: str) -> list[Cause]:
     causes = [cause for each in schema.get("allOf") or [] for cause in validate(value, each, path)]
     some, one = schema.get("anyOf"), schema.get("oneOf")
-    if some and all(validate(value, each, path) for each in some):
-        causes.append(_combined(path, "must validate at least one schema (anyOf)"))
-    if one and len([each for each in one if not validate(value, each, path)]) != 1:
-        causes.append(_combined(path, "must validate one and only one schema (oneOf)"))
+    if some:
+        problems = [validate(value, each, path) for each in some]
+        if all(problems):
+            causes += [_combined(path, "must validate at least one schema (anyOf)"), *problems[0]]
+    if one:
+        problems = [validate(value, each, path) for each in one]
+        if len([each for each in problems if not each]) != 1:
+            text = "must validate one and only one schema (oneOf)"
+            none = all(problems)
+            found = (
+                "Found none valid"
+                if none
+                else f"Found {len([each for each in problems if not each])} valid alternatives"
+            )
+            causes += [_combined(path, f"{text}. {found}"), *(problems[0] if none else [])]
     refused = schema.get("not")
     if refused and not validate(value, refused, path):
         causes.append(_combined(path, "must not validate the schema (not)"))
@@ -197,4 +264,4 @@ def _validate_combined(value: Any, schema: Schema, path: str) -> list[Cause]:
 
 
 def _combined(path: str, text: str) -> Cause:
-    return Cause(path or "<nil>", "FieldValueInvalid", f'Invalid value: "": "{path}" {text}')
+    return Cause("<nil>", "FieldValueInvalid", f'Invalid value: "": "{path}" {text}')

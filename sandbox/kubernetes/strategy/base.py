@@ -33,13 +33,16 @@ class Strategy:
     """How a kind behaves.
 
     `default` fills what the object does not say; `prepare` sees the store and the old object (None on create: allocates
-    addresses, initial status); `validate` and `validate_update` return what is wrong.
+    addresses, initial status); `validate`, `validate_update` and `validate_status` (on /status) return what is wrong;
+    `finish` changes a valid new object.
     """
 
     default: Callable[[Object], None] = _nothing
     prepare: Callable[[Object, Object | None, "Store"], None] = _no_preparation
     validate: Callable[[Object], list[Cause]] = _valid
     validate_update: Callable[[Object, Object], list[Cause]] = _compatible
+    validate_status: Callable[[Object, Object], list[Cause]] = _compatible
+    finish: Callable[[Object], None] = _nothing
     keeps_status_on_create: bool = False
 
 

@@ -9,13 +9,13 @@ from sandbox.kubernetes.errors import Cause, immutable, invalid, required, unsup
 from sandbox.kubernetes.selectors import selector_matches
 from sandbox.kubernetes.strategy.base import Object, Strategy
 from sandbox.kubernetes.strategy.names import labels as valid_labels
-from sandbox.kubernetes.strategy.pod import validate_pod_spec
+from sandbox.kubernetes.strategy.pod_validation import validate_pod_spec
 from sandbox.kubernetes.strategy.workloads import default_template
 
 if TYPE_CHECKING:
     from sandbox.kubernetes.store import Store
 
-_POLICIES = ["OnFailure", "Never"]
+_MODES = ["NonIndexed", "Indexed"]
 _CONCURRENCY = ["Allow", "Forbid", "Replace"]
 
 
@@ -47,35 +47,52 @@ def _prepare_job(job: Object, old: Object | None, _store: "Store") -> None:
         "controller-uid": uid,
         "job-name": name,
     }
-    if not job["metadata"].get("labels"):
-        job["metadata"]["labels"] = dict(template["labels"])
     selector = job["spec"].setdefault("selector", {})
     selector.setdefault("matchLabels", {})["batch.kubernetes.io/controller-uid"] = uid
 
 
 def _validate_job(job: Object) -> list[Cause]:
     spec = job["spec"]
-    labels = spec["template"]["metadata"].get("labels") or {}
-    causes = _validate_job_spec(spec, "spec") + valid_labels("spec.template.labels", labels)
+    labels = spec["template"]["metadata"].get("labels")
+    causes = _validate_job_spec(spec, "spec")
     if not spec.get("selector"):
         causes.append(required("spec.selector"))
-    elif not selector_matches(spec["selector"], labels):
+    elif not spec.get("manualSelector") and spec["selector"] != _own_selector(job):
+        causes.append(invalid("spec.selector", _shown(spec["selector"]), "`selector` not auto-generated"))
+    if not selector_matches(spec.get("selector"), labels or {}):
         text = "`selector` does not match template `labels`"
-        causes.append(invalid("spec.template.metadata.labels", labels, text))
+        causes.append(invalid("spec.template.metadata.labels", _sorted(labels), text))
     return causes
+
+
+def _own_selector(job: Object) -> Object:
+    return {"matchLabels": {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}}
+
+
+def _shown(selector: Object) -> Object:
+    return selector | ({"matchLabels": _sorted(selector["matchLabels"])} if selector.get("matchLabels") else {})
+
+
+def _sorted(labels: Object | None) -> Object | None:
+    """Labels as Go prints maps."""
+    return dict(sorted(labels.items())) if labels else None
 
 
 def _validate_job_spec(spec: Object, field: str) -> list[Cause]:
     causes = [
         invalid(f"{field}.{name}", spec[name], "must be greater than or equal to 0")
-        for name in ("parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished")
-        if spec.get(name, 0) < 0
+        for name in ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished")
+        if (spec.get(name) or 0) < 0
     ]
-    template = spec["template"]["spec"]
-    causes += validate_pod_spec(template, f"{field}.template.spec")
-    policy = template.get("restartPolicy")
-    if policy not in _POLICIES:
-        causes.append(unsupported(f"{field}.template.spec.restartPolicy", policy, _POLICIES))
+    mode = spec.get("completionMode")
+    if mode is not None and mode not in _MODES:
+        causes.append(unsupported(f"{field}.completionMode", mode, _MODES))
+    template = spec["template"]
+    causes += valid_labels(f"{field}.template.labels", template["metadata"].get("labels"))
+    causes += validate_pod_spec(template["spec"], f"{field}.template.spec")
+    policy = template["spec"].get("restartPolicy")
+    if policy == "Always":
+        causes.append(required(f"{field}.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"'))
     return causes
 
 
@@ -86,7 +103,7 @@ def _job_kept(new: Object, old: Object) -> list[Cause]:
     if new["spec"].get("completionMode") != "Indexed":
         fixed.append("completions")
     return [
-        immutable(f"spec.{field}", new["spec"].get(field))
+        immutable(f"spec.{field}", _shown(new["spec"][field]) if field == "selector" else new["spec"].get(field))
         for field in fixed
         if new["spec"].get(field) != old["spec"].get(field)
     ]
@@ -114,5 +131,12 @@ def _validate_cronjob(obj: Object) -> list[Cause]:
     return causes + _validate_job_spec(spec["jobTemplate"]["spec"], "spec.jobTemplate.spec")
 
 
-JOB = Strategy(_default_job, _prepare_job, _validate_job, _job_kept)
+def _label_job(job: Object) -> None:
+    """A job without labels shows those of its pods."""
+    labels = job["spec"]["template"]["metadata"].get("labels")
+    if labels and not job["metadata"].get("labels"):
+        job["metadata"]["labels"] = dict(labels)
+
+
+JOB = Strategy(_default_job, _prepare_job, _validate_job, _job_kept, finish=_label_job)
 CRONJOB = Strategy(_default_cronjob, validate=_validate_cronjob)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.kubernetes.errors import Cause, invalid, required, unsupported
 from sandbox.kubernetes.strategy.base import Object, Strategy
+from sandbox.kubernetes.strategy.names import amount_or_percent
 
 if TYPE_CHECKING:
     from sandbox.kubernetes.store import Store
@@ -105,9 +106,14 @@ def _validate_autoscaler(obj: Object) -> list[Cause]:
 
 def _validate_budget(obj: Object) -> list[Cause]:
     spec = obj.get("spec") or {}
-    if "minAvailable" in spec and "maxUnavailable" in spec:
-        return [invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set")]
-    return []
+    least, most = spec.get("minAvailable"), spec.get("maxUnavailable")
+    if least is not None and most is not None:
+        policy = spec.get("unhealthyPodEvictionPolicy")
+        shown = {"MinAvailable": least, "Selector": spec.get("selector"), "MaxUnavailable": most}
+        text = "minAvailable and maxUnavailable cannot be both set"
+        return [invalid("spec", shown | {"UnhealthyPodEvictionPolicy": policy}, text)]
+    amounts = (("spec.minAvailable", least), ("spec.maxUnavailable", most))
+    return [cause for field, amount in amounts if amount is not None for cause in amount_or_percent(field, amount)]
 
 
 def _default_node(obj: Object) -> None:

@@ -76,7 +76,9 @@ def _validate_registries(encoded: str | None) -> list[Cause]:
         json.loads(base64.b64decode(encoded or "e30="))
     except ValueError as error:
         found = getattr(error, "doc", "")[:1]
-        text = f"invalid character '{found}' looking for beginning of value" if found else "unexpected end of JSON input"
+        text = (
+            f"invalid character '{found}' looking for beginning of value" if found else "unexpected end of JSON input"
+        )
         return [invalid("data[.dockerconfigjson]", "<secret contents redacted>", text)]
     return []
 

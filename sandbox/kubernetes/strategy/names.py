@@ -46,6 +46,11 @@ _QUALIFIED_TEXT = (
     + _KEY_TEXT.removeprefix("name part must consist")
     + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
 )
+_PERCENT = re.compile(r"^[0-9]+%$")
+_PERCENT_TEXT = (
+    "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for "
+    "validation is '[0-9]+%')"
+)
 _ANNOTATIONS_LIMIT = 256 * 1024  # bytes, all keys and values
 _NO_DOTS = "must not contain dots"
 
@@ -138,3 +143,10 @@ def annotations(field: str, values: dict[str, Any] | None) -> list[Cause]:
     if size > _ANNOTATIONS_LIMIT:
         causes.append(Cause(field, "FieldValueTooLong", f"Too long: may not be more than {_ANNOTATIONS_LIMIT} bytes"))
     return causes
+
+
+def amount_or_percent(field: str, value: Any) -> list[Cause]:
+    """Causes for what is neither a number from 0 on nor a percentage."""
+    if isinstance(value, str):
+        return [] if _PERCENT.match(value) else [invalid(field, value, _PERCENT_TEXT)]
+    return [invalid(field, value, "must be greater than or equal to 0")] if value < 0 else []

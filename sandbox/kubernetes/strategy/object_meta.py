@@ -5,7 +5,7 @@ Source: k8s.io/apimachinery/pkg/api/validation/objectmeta.go and k8s.io/kubernet
 
 from typing import Any
 
-from sandbox.kubernetes.errors import Cause, invalid, render, required
+from sandbox.kubernetes.errors import Cause, forbidden, invalid, render, required
 from sandbox.kubernetes.resources import Resource
 from sandbox.kubernetes.strategy.names import (
     annotations,
@@ -81,10 +81,19 @@ def _validate_finalizers(resource: Resource, names: list[str]) -> list[Cause]:
     return causes + [invalid(f"metadata.finalizers[{at}]", name, _ODD_FINALIZER) for at, name in odd]
 
 
-def same_identity(resource: Resource, given: dict[str, Any], old: dict[str, Any]) -> list[Cause]:
+def same_identity(given: dict[str, Any], old: dict[str, Any]) -> list[Cause]:
     """A patch may not change the uid; said twice, as the real server does."""
     uid = given.get("uid")
     if not uid or uid == old["uid"]:
         return []
-    repeated = 1 if resource.custom else 2
-    return [Cause("metadata.uid", "FieldValueInvalid", f"Invalid value: {render(uid)}: field is immutable")] * repeated
+    return [Cause("metadata.uid", "FieldValueInvalid", f"Invalid value: {render(uid)}: field is immutable")] * 2
+
+
+def new_finalizers(resource: Resource, given: dict[str, Any], old: dict[str, Any]) -> list[Cause]:
+    """Nothing may hold an object back any more once it is being deleted."""
+    if not old.get("deletionTimestamp"):
+        return []
+    added = [name for name in given.get("finalizers") or [] if name not in (old.get("finalizers") or [])]
+    listed = ", ".join(f'"{name}"' for name in added)
+    text = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"
+    return [forbidden("metadata.finalizers", text)] * (1 if resource.custom else 2) if added else []

@@ -5,17 +5,16 @@ Source: k8s.io/kubernetes/pkg/apis/core/v1/defaults.go and pkg/apis/core/validat
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.kubernetes.errors import Cause, duplicate, forbidden, invalid, required, unsupported
+from sandbox.kubernetes.errors import Cause, forbidden, invalid
 from sandbox.kubernetes.metadata import copy
 from sandbox.kubernetes.strategy.base import Object, Strategy
-from sandbox.kubernetes.strategy.containers import default_container, validate_containers
-from sandbox.kubernetes.strategy.names import dns_label
+from sandbox.kubernetes.strategy.containers import default_container
 from sandbox.kubernetes.strategy.pod_admission import admit
+from sandbox.kubernetes.strategy.pod_validation import valid_address, validate_pod_spec
 
 if TYPE_CHECKING:
     from sandbox.kubernetes.store import Store
 
-_RESTART = ["Always", "OnFailure", "Never"]
 _FILE_MODE = 420  # 0644
 _MODED_VOLUMES = ("secret", "configMap", "projected", "downwardAPI")
 _UPDATABLE = (
@@ -72,6 +71,8 @@ def _default(pod: Object) -> None:
 
 
 def _prepare(pod: Object, old: Object | None, store: "Store") -> None:
+    if pod["spec"].get("terminationGracePeriodSeconds", 0) < 0:
+        pod["spec"]["terminationGracePeriodSeconds"] = 1
     if old is None:
         admit(pod, store)
         pod["status"] = {"phase": "Pending", "qosClass": _quality(pod["spec"])}
@@ -89,39 +90,6 @@ def _quality(spec: Object) -> str:
     return "Guaranteed"
 
 
-def validate_pod_spec(spec: Object, field: str) -> list[Cause]:
-    """Containers, volumes and policies of a pod or pod template; `field` is its path ("spec.template.spec")."""
-    volumes = spec.get("volumes") or []
-    causes = _validate_volumes(volumes, f"{field}.volumes")
-    names = {volume.get("name") for volume in volumes}
-    if not spec.get("containers"):
-        causes.append(required(f"{field}.containers"))
-    causes += validate_containers(spec, names, field)
-    if spec.get("restartPolicy") not in _RESTART:
-        causes.append(unsupported(f"{field}.restartPolicy", spec.get("restartPolicy"), _RESTART))
-    deadline = spec.get("activeDeadlineSeconds")
-    if deadline is not None and not 0 < deadline < 2**31:
-        causes.append(invalid(f"{field}.activeDeadlineSeconds", deadline, "must be between 1 and 2147483647, inclusive"))
-    grace = spec.get("terminationGracePeriodSeconds", 0)
-    if grace < 0:
-        text = "must be greater than or equal to 0"
-        causes.append(invalid(f"{field}.terminationGracePeriodSeconds", grace, text))
-    return causes
-
-
-def _validate_volumes(volumes: list[Object], field: str) -> list[Cause]:
-    causes, seen = [], set()
-    for index, volume in enumerate(volumes):
-        at, name = f"{field}[{index}]", volume.get("name")
-        causes += dns_label(f"{at}.name", name) if name else [required(f"{at}.name")]
-        if name in seen:
-            causes.append(duplicate(f"{at}.name", name))
-        seen.add(name)
-        if len(volume.keys() - {"name"}) > 1:
-            causes.append(forbidden(f"{at}", "may not specify more than 1 volume type"))
-    return causes
-
-
 def _validate(pod: Object) -> list[Cause]:
     return validate_pod_spec(pod["spec"], "spec")
 
@@ -131,7 +99,11 @@ def _validate_update(new: Object, old: Object) -> list[Cause]:
     causes = _validate_tolerations(new["spec"], old["spec"])
     before, after = old["spec"].get("activeDeadlineSeconds"), new["spec"].get("activeDeadlineSeconds")
     if before is not None and (after is None or after > before):
-        text = "must be less than or equal to previous value" if after else "must not update from a positive integer to nil value"
+        text = (
+            "must be less than or equal to previous value"
+            if after
+            else "must not update from a positive integer to nil value"
+        )
         causes.append(invalid("spec.activeDeadlineSeconds", after, text))
     if causes:
         return causes
@@ -157,4 +129,13 @@ def _frozen(spec: Object) -> Object:
     return kept
 
 
-POD = Strategy(_default, _prepare, _validate, _validate_update)
+def _validate_status(new: Object, _old: Object) -> list[Cause]:
+    """The addresses that a kubelet tells."""
+    status = new.get("status") or {}
+    addresses = [each.get("ip", "") for each in status.get("podIPs") or []]
+    if not addresses and status.get("podIP"):
+        addresses = [status["podIP"]]
+    return [cause for at, each in enumerate(addresses) for cause in valid_address(f"status.podIPs[{at}]", each)]
+
+
+POD = Strategy(_default, _prepare, _validate, _validate_update, _validate_status)

@@ -12,7 +12,7 @@ from sandbox.kubernetes.strategy.base import Object
 if TYPE_CHECKING:
     from sandbox.kubernetes.store import Store
 
-TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _EXPIRATION = 60 * 60 + 7  # seconds; the odd 7 tells kubelets that nobody asked for it
 _CLASSES = "priorityclasses.scheduling.k8s.io"
 _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -48,13 +48,13 @@ def _mount_token(spec: Object) -> None:
         return
     name = f"kube-api-access-{random_suffix()}"
     for container in bare:
-        mount = {"name": name, "readOnly": True, "mountPath": TOKEN_MOUNT}
+        mount = {"name": name, "readOnly": True, "mountPath": MOUNT_PATH}
         container["volumeMounts"] = [*(container.get("volumeMounts") or []), mount]
     spec["volumes"] = [*(spec.get("volumes") or []), {"name": name, "projected": _projection()}]
 
 
 def _has_token(container: Object) -> bool:
-    return any(mount.get("mountPath") == TOKEN_MOUNT for mount in container.get("volumeMounts") or [])
+    return any(mount.get("mountPath") == MOUNT_PATH for mount in container.get("volumeMounts") or [])
 
 
 def _projection() -> Object:
@@ -72,15 +72,17 @@ def _projection() -> Object:
 def _add_priority(pod: Object, store: "Store") -> None:
     spec = pod["spec"]
     name = spec.get("priorityClassName")
-    if not name:
-        spec.setdefault("priority", 0)
-        spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
-        return
-    found = store.peek(_CLASSES, None, name)
-    if found is None:
-        raise Forbidden("pods", pod["metadata"].get("name", ""), f"no PriorityClass with name {name} was found")
-    spec["priority"] = found["value"]
-    spec["preemptionPolicy"] = found.get("preemptionPolicy", "PreemptLowerPriority")
+    found: Object = {"value": 0}
+    if name:
+        found = store.peek(_CLASSES, None, name) or {}
+        if not found:
+            raise Forbidden("pods", pod["metadata"].get("name", ""), f"no PriorityClass with name {name} was found")
+    policy, given = found.get("preemptionPolicy", "PreemptLowerPriority"), spec.get("preemptionPolicy")
+    if given not in (None, policy):
+        text = f"the string value of PreemptionPolicy ({given}) must not be provided in pod spec; priority admission "
+        text += f"controller computed {policy} from the given PriorityClass name"
+        raise Forbidden("pods", pod["metadata"].get("name", ""), text)
+    spec["priority"], spec["preemptionPolicy"] = found["value"], policy
 
 
 def _add_tolerations(spec: Object) -> None:

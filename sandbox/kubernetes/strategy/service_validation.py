@@ -4,21 +4,19 @@ Source: k8s.io/kubernetes/pkg/apis/core/validation/validation.go (ValidateServic
 """
 
 import ipaddress
-import re
 from typing import Any
 
 from sandbox.kubernetes.errors import Cause, duplicate, forbidden, invalid, required, unsupported
 from sandbox.kubernetes.strategy.base import Object
-from sandbox.kubernetes.strategy.containers import PROTOCOLS, valid_port
 from sandbox.kubernetes.strategy.names import dns_label, dns_subdomain
 from sandbox.kubernetes.strategy.names import labels as valid_labels
+from sandbox.kubernetes.strategy.ports import PROTOCOLS, valid_port, valid_port_reference
 
 CIDR = ipaddress.ip_network("10.100.0.0/16")  # what EKS uses beside a 192.168.0.0/16 VPC
 NODE_PORTS = range(30000, 32768)
 EXPOSED = ("NodePort", "LoadBalancer")
 _TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]
 _POLICIES = ["Cluster", "Local"]
-_PORT_NAME = re.compile(r"^[a-z0-9-]+$")
 _FIXED = "may not change once set"
 
 
@@ -125,10 +123,7 @@ def _validate_port(port: Object, at: str, kind: str) -> list[Cause]:
     if port.get("protocol") not in PROTOCOLS:
         causes.append(unsupported(f"{at}.protocol", port.get("protocol"), PROTOCOLS))
     target, node = port.get("targetPort", port.get("port", 0)), port.get("nodePort")
-    if isinstance(target, int):
-        causes += valid_port(f"{at}.targetPort", target)
-    else:
-        causes += [invalid(f"{at}.targetPort", target, text) for text in _port_name_problems(target)]
+    causes += valid_port_reference(f"{at}.targetPort", target)
     if node and kind not in EXPOSED:
         causes.append(forbidden(f"{at}.nodePort", f"may not be used when `type` is '{kind}'"))
     elif node and node not in NODE_PORTS:
@@ -137,28 +132,19 @@ def _validate_port(port: Object, at: str, kind: str) -> list[Cause]:
     return causes
 
 
-def _port_name_problems(name: str) -> list[str]:
-    """What is wrong with the name of a container's port (IANA_SVC_NAME)."""
-    problems = []
-    if len(name) > 15:
-        problems.append("must be no more than 15 characters")
-    if not _PORT_NAME.match(name):
-        problems.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
-    elif not re.search("[a-z]", name):
-        problems.append("must contain at least one letter (a-z)")
-    if "--" in name:
-        problems.append("must not contain consecutive hyphens")
-    if name.startswith("-") or name.endswith("-"):
-        problems.append("must not begin or end with a hyphen")
-    return problems
-
-
 def _doubled_ports(ports: list[Object]) -> list[Cause]:
     causes, seen = [], set()
     for index, port in enumerate(ports):
         key = port.get("protocol"), port.get("port")
         if key in seen:
-            shown = {"Name": "", "Protocol": key[0], "AppProtocol": None, "Port": key[1], "TargetPort": 0, "NodePort": 0}
+            shown = {
+                "Name": "",
+                "Protocol": key[0],
+                "AppProtocol": None,
+                "Port": key[1],
+                "TargetPort": 0,
+                "NodePort": 0,
+            }
             causes.append(duplicate(f"spec.ports[{index}]", shown))
         seen.add(key)
     return causes

@@ -9,8 +9,10 @@ from sandbox.kubernetes.errors import Cause, forbidden, immutable, invalid, requ
 from sandbox.kubernetes.schema import builtin
 from sandbox.kubernetes.selectors import selector_matches
 from sandbox.kubernetes.strategy.base import Object, Strategy
+from sandbox.kubernetes.strategy.names import amount_or_percent
 from sandbox.kubernetes.strategy.names import labels as valid_labels
-from sandbox.kubernetes.strategy.pod import default_pod_spec, validate_pod_spec
+from sandbox.kubernetes.strategy.pod import default_pod_spec
+from sandbox.kubernetes.strategy.pod_validation import validate_pod_spec
 
 if TYPE_CHECKING:
     from sandbox.kubernetes.store import Store
@@ -122,23 +124,49 @@ def _validate_template(spec: Object, selector: Object | None) -> list[Cause]:
     policy = template["spec"].get("restartPolicy")
     if policy in ("OnFailure", "Never"):
         causes.append(unsupported("spec.template.spec.restartPolicy", policy, ["Always"]))
+    if template["spec"].get("activeDeadlineSeconds") is not None:
+        text = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        causes.append(forbidden("spec.template.spec.activeDeadlineSeconds", text))
     return causes
 
 
 def _validate_deployment(obj: Object) -> list[Cause]:
-    kind = obj["spec"]["strategy"]["type"]
-    causes = _validate_workload(obj)
-    if kind not in ("Recreate", "RollingUpdate"):
-        causes.append(unsupported("spec.strategy.type", kind, ["Recreate", "RollingUpdate"]))
-    if kind == "Recreate" and obj["spec"]["strategy"].get("rollingUpdate"):
-        text = "may not be specified when strategy `type` is 'Recreate'"
-        causes.append(forbidden("spec.strategy.rollingUpdate", text))
+    spec = obj["spec"]
+    causes = _validate_workload(obj) + _validate_rollout(spec["strategy"], "spec.strategy")
+    deadline, ready = spec.get("progressDeadlineSeconds"), spec.get("minReadySeconds", 0)
+    if deadline is not None and deadline <= ready:
+        causes.append(invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"))
     return causes
+
+
+def _validate_rollout(strategy: Object, field: str) -> list[Cause]:
+    kind, rolling = strategy["type"], strategy.get("rollingUpdate") or {}
+    if kind == "Recreate":
+        text = "may not be specified when strategy `type` is 'Recreate'"
+        return [] if "rollingUpdate" not in strategy else [forbidden(f"{field}.rollingUpdate", text)]
+    if kind != "RollingUpdate":
+        return [unsupported(field, {"Type": kind, "RollingUpdate": None}, ["Recreate", "RollingUpdate"])]
+    causes = [
+        cause
+        for name in ("maxUnavailable", "maxSurge")
+        for cause in amount_or_percent(f"{field}.rollingUpdate.{name}", rolling[name])
+    ]
+    if not causes and _is_none(rolling["maxUnavailable"]) and _is_none(rolling["maxSurge"]):
+        text = "may not be 0 when `maxSurge` is 0"
+        causes.append(invalid(f"{field}.rollingUpdate.maxUnavailable", rolling["maxUnavailable"], text))
+    return causes
+
+
+def _is_none(amount: Any) -> bool:
+    return amount in (0, "0%")
 
 
 def _selector_kept(new: Object, old: Object) -> list[Cause]:
     selector = new["spec"].get("selector")
-    return [] if selector == old["spec"].get("selector") else [immutable("spec.selector", selector)]
+    if selector == old["spec"].get("selector"):
+        return []
+    shown = selector and selector | {"matchLabels": dict(sorted((selector.get("matchLabels") or {}).items()))}
+    return [immutable("spec.selector", shown)]
 
 
 def _stateful_kept(new: Object, old: Object) -> list[Cause]:
@@ -151,6 +179,8 @@ def _stateful_kept(new: Object, old: Object) -> list[Cause]:
 DEPLOYMENT = Strategy(_default_deployment, validate=_validate_deployment, validate_update=_selector_kept)
 REPLICASET = Strategy(_default_replicaset, validate=_validate_workload, validate_update=_selector_kept)
 STATEFULSET = Strategy(_default_statefulset, validate=_validate_workload, validate_update=_stateful_kept)
+
+
 def _prepare_daemonset(obj: Object, old: Object | None, _store: "Store") -> None:
     """Counts the changes of the template in an annotation that nothing reads any more."""
     counted = 1
@@ -160,4 +190,6 @@ def _prepare_daemonset(obj: Object, old: Object | None, _store: "Store") -> None
     obj["metadata"]["annotations"] = (obj["metadata"].get("annotations") or {}) | {_GENERATION: str(counted)}
 
 
-DAEMONSET = Strategy(_default_daemonset, _prepare_daemonset, validate=_validate_workload, validate_update=_selector_kept)
+DAEMONSET = Strategy(
+    _default_daemonset, _prepare_daemonset, validate=_validate_workload, validate_update=_selector_kept
+)

@@ -124,8 +124,8 @@ async def execute(running: object, command: list[str], spec: "ContainerSpec") ->
     if isinstance(running, Subprocess):
         env, cwd = running.env, running.cwd
     process = await asyncio.create_subprocess_exec(
-        _find_program(command[0], env),
-        *command[1:],
+        *command,
+        executable=_find_program(command[0], env),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

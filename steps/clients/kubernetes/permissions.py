@@ -4,7 +4,7 @@
 `podium` is what Podium, and helm in its name, calls. The others are held, not called: charts make roles for their
 controllers, and the API server lets nobody make a role that allows more than they may themselves (Kubernetes
 documentation, "Using RBAC Authorization", "Privilege escalation prevention"). Holding those rules instead of the verbs
-`escalate` and `bind` bounds what Podium can hand on (docs/decisions/0010).
+`escalate` and `bind` bounds what Podium can hand on (docs/decisions/0007).
 """
 
 import sys

@@ -48,12 +48,13 @@ def test_containers_are_told_of_the_api_server_and_of_their_own_namespaces_servi
         ("other", "web"): service("web", "10.100.0.8", {"port": 80}),
     }
     pod: Object = {"metadata": {"namespace": "dbos"}, "spec": {}}
-    env = service_env.variables(services, pod)
-    assert (env["KUBERNETES_SERVICE_HOST"], env["KUBERNETES_SERVICE_PORT"]) == ("10.100.0.1", "443")
+    env = service_env.variables(services, lambda *_: [("172.31.0.1", 6443)], pod)
+    assert (env["KUBERNETES_SERVICE_HOST"], env["KUBERNETES_SERVICE_PORT"]) == ("172.31.0.1", "6443")
     assert env["DBOS_APP_PORT"] == env["DBOS_APP_PORT_80_TCP"] == "tcp://10.100.0.9:80"
     assert env["DBOS_APP_SERVICE_PORT_HTTP"] == "80"
     assert not [name for name in env if name.startswith(("HEADLESS", "WEB"))]
-    alone = service_env.variables(services, pod | {"spec": {"enableServiceLinks": False}})
+    alone = service_env.variables(services, lambda *_: [], pod | {"spec": {"enableServiceLinks": False}})
+    assert (alone["KUBERNETES_SERVICE_HOST"], alone["KUBERNETES_SERVICE_PORT"]) == ("10.100.0.1", "443")
     assert {name.partition("_")[0] for name in alone} == {"KUBERNETES"}
 
 
