@@ -6,7 +6,7 @@ ARGS ?=
 # Test processes: much of a test is waiting for another process to start.
 WORKERS ?= 3
 
-.PHONY: setup demo serve test test-cluster lint bench clean lock
+.PHONY: setup demo serve test test-cluster test-chaos lint bench clean lock
 
 setup: .venv/.ready .venv/dbos-app/.ready
 
@@ -31,6 +31,10 @@ serve: setup
 
 test: setup
 	.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+# Minutes of kills, suspended processes and faults, one after the other (docs/reliability.md).
+test-chaos: setup
+	.venv/bin/python -m pytest -m chaos $(ARGS)
 
 # Real Kubernetes: builds its programs from their Go modules once (about ten minutes, kept outside this folder).
 test-cluster: setup

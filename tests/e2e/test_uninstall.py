@@ -1,7 +1,6 @@
 """A whole install and its end, with the service killed in between; then AWS from outside: nothing is left."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest

@@ -19,7 +19,7 @@ def test_the_compose_file_satisfies_the_compose_specification() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     errors = list(jsonschema.Draft7Validator(schema).iter_errors(compose))
     assert errors == []
-    assert compose["services"].keys() == {"postgres", "sandbox", "podium"}
+    assert compose["services"].keys() == {"postgres", "sandbox", "api", "worker-1", "worker-2"}
 
 
 def test_the_compose_files_build_targets_are_stages_of_the_dockerfile() -> None:

@@ -171,6 +171,23 @@ def test_a_worker_that_starts_again_does_not_wait_for_its_predecessors_death(sit
     assert site.twice() <= {"b1", "b2", "c1", "c2", "c-end1", "c-end2"}
 
 
+def test_a_worker_whose_executor_id_another_takes_stops_by_itself(site: Site) -> None:
+    """The other one is on another machine, where nobody can see that the first one lives."""
+    site.hold("wait-b")
+    first = site.worker("w1")
+    site.install()
+    until(lambda: site.called("c-end2"), "b waits")
+    with site.runtime.engine.begin() as connection:
+        connection.execute(sa.update(workers).values(process="elsewhere 1 1"))
+    second = site.worker("w1")
+    first.join(10)
+    assert first.exitcode == 0
+    site.release("wait-b")
+    site.ready()
+    assert site.called("b-end1", second.pid)
+    assert site.twice() == set()
+
+
 def test_a_worker_that_is_slow_is_left_alone(site: Site) -> None:
     first = site.worker("w1")
     second = site.worker("w2")
@@ -229,6 +246,7 @@ def test_a_stopped_worker_ends_its_step_and_hands_over_the_rest_at_once(site: Si
     assert site.rows()["w1"] == "left"
 
 
+@pytest.mark.chaos
 def test_a_stop_abandons_a_call_that_does_not_end(site: Site) -> None:
     site.hold("hold-b1")
     first = site.worker("w1")
@@ -246,6 +264,7 @@ def test_a_stop_abandons_a_call_that_does_not_end(site: Site) -> None:
     assert site.twice() <= {"b1"}
 
 
+@pytest.mark.chaos
 def test_after_an_outage_of_the_database_nobody_is_given_up(server: PostgresServer, site: Site) -> None:
     site.hold("wait-b")
     site.worker("w1")
