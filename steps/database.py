@@ -160,9 +160,12 @@ def await_instance_deleted(
         blockers = [] if found.status == "deleting" else _begin(aws, owner, found, snapshot)
         return verdict(f"the DB instance {found.name} cannot be deleted yet", blockers) if blockers else _still(found)
     if data == "delete":
-        for backup in aws.rds.automated_backups(owner.names.db_instance):
+        backups = aws.rds.automated_backups(owner.names.db_instance)
+        for backup in backups:
             if backup.status == "retained":
                 aws.rds.delete_automated_backup(backup.resource_id)
+        if backups:
+            return Pending("RDS is deleting the automated backups")
     return _kept(aws, snapshot)
 
 

@@ -155,7 +155,7 @@ def test_a_killed_worker_is_taken_over_by_the_other(site: Site) -> None:
     assert site.rows() == {"w1": "lost", "w2": "working"}
 
 
-def test_a_worker_that_starts_again_does_not_wait_for_its_predecessors_death(site: Site) -> None:
+def test_a_worker_that_starts_again_goes_on_with_what_its_predecessor_left(site: Site) -> None:
     site.hold("hold-b2")
     first = site.worker("w1")
     site.install()
@@ -167,7 +167,7 @@ def test_a_worker_that_starts_again_does_not_wait_for_its_predecessors_death(sit
     first.join()
     site.release("hold-b2")
     site.worker("w1")
-    site.ready(DEAD)
+    site.ready(30)
     assert site.twice() <= {"b1", "b2", "c1", "c2", "c-end1", "c-end2"}
 
 

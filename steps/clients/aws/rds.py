@@ -233,8 +233,12 @@ class Rds(ServiceClient):
 
     @translated
     def delete_automated_backup(self, resource_id: str) -> None:
-        """Of an instance that is gone, by its resource id (db-…)."""
-        with Tolerate("DBInstanceAutomatedBackupNotFound", "DBInstanceAutomatedBackupNotFoundFault"):
+        """Of an instance that is gone, by its resource id (db-…). One that RDS still calls active stays: look again."""
+        with Tolerate(
+            "DBInstanceAutomatedBackupNotFound",
+            "DBInstanceAutomatedBackupNotFoundFault",
+            "InvalidDBInstanceAutomatedBackupState",
+        ):
             self._api.delete_db_instance_automated_backup(DbiResourceId=resource_id)
 
 
