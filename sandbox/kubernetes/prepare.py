@@ -115,6 +115,8 @@ def _compose(resource: Resource, given: Object, old: Object, subresource: str | 
     identity = {"apiVersion": resource.api_version, "kind": resource.kind}
     if subresource is None:
         new = given | identity | {"metadata": meta}
+        if resource.key == "namespaces":
+            new["spec"] = old["spec"]  # its finalizers change on a path of their own
         if resource.status:
             new.pop("status", None)
             new |= {"status": old["status"]} if "status" in old else {}

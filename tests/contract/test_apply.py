@@ -1,11 +1,23 @@
 """Server-side apply, as KEP-555 and structured-merge-diff define it."""
 
+# ruff: noqa: E501 (a row of a table of messages is a line)
+
 from typing import Any
 
 import pytest
 
 from tests.contract.kube import Kube
-from tests.contract.objects import Object, configmap, container, deployment, job, meta, pod, selector_and_template, service
+from tests.contract.objects import (
+    Object,
+    configmap,
+    container,
+    deployment,
+    job,
+    meta,
+    pod,
+    selector_and_template,
+    service,
+)
 
 APPS = "deployments.apps"
 
@@ -81,7 +93,9 @@ def test_applied_fields_are_recorded_under_their_manager(kube: Kube) -> None:
 
 
 def test_applied_list_entries_are_recorded_by_their_keys(kube: Kube) -> None:
-    main = container(ports=[{"containerPort": 80}], env=[{"name": "A", "value": "1"}], resources={"requests": {"cpu": "1"}})
+    main = container(
+        ports=[{"containerPort": 80}], env=[{"name": "A", "value": "1"}], resources={"requests": {"cpu": "1"}}
+    )
     obj = kube.applied(APPS, deployment("web", main))
     template = {
         "f:metadata": {"f:labels": {"f:app": {}}},
@@ -110,7 +124,7 @@ def test_updates_are_recorded_with_what_they_brought_into_being(kube: Kube) -> N
     assert spec["f:strategy"] == {"f:rollingUpdate": {".": {}, "f:maxSurge": {}, "f:maxUnavailable": {}}, "f:type": {}}
     containers = spec["f:template"]["f:spec"]["f:containers"]
     assert containers.keys() == {'k:{"name":"main"}'}
-    port = {".": {}, "f:containerPort": {}, "f:protocol": {}}
+    port: Object = {".": {}, "f:containerPort": {}, "f:protocol": {}}
     assert containers['k:{"name":"main"}']["f:ports"] == {".": {}, 'k:{"containerPort":80,"protocol":"TCP"}': port}
 
 

@@ -24,6 +24,7 @@ def test_typed_calls_round_trip(library: k8s.ApiClient, kube: Kube) -> None:
     assert made.spec.strategy.type == "RollingUpdate"
     read = apps.read_namespaced_deployment("web", kube.namespace)
     read.metadata.annotations = {"a": "b"}
+    read.metadata.resource_version = None  # a controller may have written since
     replaced = apps.replace_namespaced_deployment("web", kube.namespace, read)
     assert replaced.metadata.annotations["a"] == "b"
     gone = apps.delete_namespaced_deployment("web", kube.namespace, propagation_policy="Background")
@@ -57,4 +58,4 @@ def test_watches_stream_typed_objects(library: k8s.ApiClient, kube: Kube) -> Non
 
 
 def test_the_version_is_parsed(library: k8s.ApiClient) -> None:
-    assert k8s.VersionApi(library).get_code().minor == "34+"
+    assert k8s.VersionApi(library).get_code().minor.rstrip("+") == "34"

@@ -3,7 +3,17 @@
 import pytest
 
 from tests.contract.kube import Kube
-from tests.contract.objects import Object, configmap, container, deployment, job, meta, pod, selector_and_template, service
+from tests.contract.objects import (
+    Object,
+    configmap,
+    container,
+    deployment,
+    job,
+    meta,
+    pod,
+    selector_and_template,
+    service,
+)
 
 APPS = "deployments.apps"
 
@@ -48,8 +58,16 @@ def test_a_pod_begins_pending_with_all_defaults(kube: Kube) -> None:
     obj = kube.made("pods", pod("p", schedulerName="nobody"))
     assert obj["status"] == {"phase": "Pending", "qosClass": "BestEffort"}
     spec = obj["spec"]
-    assert (spec["restartPolicy"], spec["dnsPolicy"], spec["terminationGracePeriodSeconds"]) == ("Always", "ClusterFirst", 30)
-    assert (spec["serviceAccountName"], spec["serviceAccount"], spec["enableServiceLinks"]) == ("default", "default", True)
+    assert (spec["restartPolicy"], spec["dnsPolicy"], spec["terminationGracePeriodSeconds"]) == (
+        "Always",
+        "ClusterFirst",
+        30,
+    )
+    assert (spec["serviceAccountName"], spec["serviceAccount"], spec["enableServiceLinks"]) == (
+        "default",
+        "default",
+        True,
+    )
     assert (spec["priority"], spec["preemptionPolicy"]) == (0, "PreemptLowerPriority")
     assert [(each["key"], each["tolerationSeconds"]) for each in spec["tolerations"]] == [
         ("node.kubernetes.io/not-ready", 300),
@@ -144,7 +162,9 @@ def test_other_workloads_get_their_defaults(kube: Kube) -> None:
     stateful = kube.made("statefulsets.apps", meta("s") | {"spec": selector_and_template("s")})
     assert stateful["spec"]["podManagementPolicy"] == "OrderedReady"
     assert stateful["spec"]["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
-    cron = kube.made("cronjobs.batch", meta("c") | {"spec": {"schedule": "0 0 * * *", "jobTemplate": {"spec": job("x")["spec"]}}})
+    cron = kube.made(
+        "cronjobs.batch", meta("c") | {"spec": {"schedule": "0 0 * * *", "jobTemplate": {"spec": job("x")["spec"]}}}
+    )
     assert (cron["spec"]["concurrencyPolicy"], cron["spec"]["suspend"]) == ("Allow", False)
     assert "backoffLimit" not in cron["spec"]["jobTemplate"]["spec"]
     target = {"maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "none"}}

@@ -1,5 +1,7 @@
 """Custom resources: pruning, defaults, validation, apply, subresources."""
 
+# ruff: noqa: E501 (a row of a table of messages is a line)
+
 from collections.abc import Iterator
 
 import pytest
@@ -115,14 +117,14 @@ def test_apply_merges_lists_by_the_keys_of_the_schema(kube: Kube, widgets: Widge
     assert obj["spec"]["parts"] == [{"name": "a", "size": 1}, {"name": "b", "size": 2}]
     status, body = kube.apply(widgets.key, widgets.body(parts=[{"name": "a", "size": 9}]), "second")
     assert (status, body["details"]["causes"][0]["field"]) == (409, '.spec.parts[name="a"].size')
-    assert "parts" not in kube.applied(widgets.key, widgets.body(), "first")["spec"] or True
+    kube.applied(widgets.key, widgets.body(), "first")
     assert [each["name"] for each in kube.get(widgets.key, "w")["spec"]["parts"]] == ["b"]
 
 
 def test_updates_of_custom_resources_own_what_they_write(kube: Kube, widgets: Widgets) -> None:
     obj = kube.made(widgets.key, widgets.body())
     [entry] = obj["metadata"]["managedFields"]
-    nested = {".": {}, "f:x": {}}
+    nested: Object = {".": {}, "f:x": {}}
     assert entry["fieldsV1"] == {"f:spec": {".": {}, "f:mode": {}, "f:nested": nested, "f:replicas": {}}}
 
 
@@ -166,7 +168,11 @@ def test_strategic_patches_are_not_for_custom_resources(kube: Kube, widgets: Wid
 def test_lists_of_custom_resources_carry_their_kinds(kube: Kube, widgets: Widgets) -> None:
     kube.made(widgets.key, widgets.body())
     _, found = kube.call("GET", kube.path(widgets.key), fieldSelector="metadata.name=w")
-    assert (found["kind"], found["apiVersion"], found["metadata"]["continue"]) == ("WidgetList", f"{widgets.group}/v1", "")
+    assert (found["kind"], found["apiVersion"], found["metadata"]["continue"]) == (
+        "WidgetList",
+        f"{widgets.group}/v1",
+        "",
+    )
     assert (found["items"][0]["kind"], found["items"][0]["apiVersion"]) == ("Widget", f"{widgets.group}/v1")
     status, body = kube.call("GET", kube.path(widgets.key), fieldSelector="spec.mode=fast")
     assert (status, body["message"]) == (400, "field label not supported: spec.mode")

@@ -1,5 +1,7 @@
 """CustomResourceDefinitions: establishing, structural schemas, discovery, removal."""
 
+# ruff: noqa: E501 (a row of a table of messages is a line)
+
 from collections.abc import Iterator
 from typing import Any
 
@@ -116,7 +118,11 @@ def test_schemas_must_be_structural(kube: Kube, schema: Any, field: str, message
     ("change", "field", "message"),
     [
         ({"scope": "X"}, "spec.scope", 'Unsupported value: "X": supported values: "Cluster", "Namespaced"'),
-        ({"versions": []}, "spec.versions", "Invalid value: []: must have exactly one version marked as storage version"),
+        (
+            {"versions": []},
+            "spec.versions",
+            "Invalid value: []: must have exactly one version marked as storage version",
+        ),
         ({"versions": []}, "status.storedVersions", "Invalid value: null: must have at least one stored version"),
         ({"names": {"plural": "widgets"}}, "spec.names.kind", "Required value"),
     ],

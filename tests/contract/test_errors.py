@@ -1,5 +1,7 @@
 """Errors in their exact shape: status codes, reasons, messages and details of the Status object."""
 
+# ruff: noqa: E501 (a row of a table of messages is a line)
+
 from typing import Any
 
 import pytest
@@ -34,7 +36,9 @@ def test_unknown_subresources_are_said(kube: Kube) -> None:
         assert kube.call("GET", kube.path("configmaps", "kube-root-ca.crt", sub))[1]["message"] == NOT_HERE
 
 
-@pytest.mark.parametrize("path", ["/apis/example.com", "/apis/example.com/v1", "/apis/example.com/v1/widgets", "/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/apis/example.com", "/apis/example.com/v1", "/apis/example.com/v1/widgets", "/nothing"]
+)
 def test_paths_outside_all_groups_are_plain_404s(kube: Kube, path: str) -> None:
     response = kube.request("GET", path)
     assert (response.status_code, response.text) == (404, "404 page not found\n")
@@ -98,7 +102,9 @@ def test_data_must_be_text_or_base64(kube: Kube) -> None:
     _, body = kube.create("secrets", meta("s") | {"data": {"a": "not base64!"}})
     assert body["message"] == f"{head}illegal base64 data at input byte 3"
     _, body = kube.create("secrets", meta("s") | {"stringData": {"a": 5}})
-    assert body["message"] == f"{head}json: cannot unmarshal number into Go struct field Secret.stringData of type string"
+    assert (
+        body["message"] == f"{head}json: cannot unmarshal number into Go struct field Secret.stringData of type string"
+    )
 
 
 _STRUCT = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
@@ -124,7 +130,10 @@ def test_yaml_bodies_are_read_as_kubernetes_reads_yaml(kube: Kube) -> None:
     status, obj = kube.create("configmaps", text, media="application/yaml")  # type: ignore[arg-type]
     assert (status, obj["data"]) == (201, {"day": "2026-11-01", "quoted": "yes"})
     status, body = kube.create("configmaps", b"metadata: {name: y}", media="application/yaml")  # type: ignore[arg-type]
-    assert (status, "cannot unmarshal bool into Go struct field ObjectMeta.metadata.name" in body["message"]) == (400, True)
+    assert (status, "cannot unmarshal bool into Go struct field ObjectMeta.metadata.name" in body["message"]) == (
+        400,
+        True,
+    )
     status, body = kube.create("configmaps", b"a: [", media="application/yaml")  # type: ignore[arg-type]
     problem = "yaml: line 1: did not find expected node content (613a205b)"
     assert body["message"] == f"the object provided is unrecognized (must be of type ConfigMap): {problem}"
@@ -189,7 +198,10 @@ def test_several_problems_are_told_at_once(kube: Kube) -> None:
 
 def test_an_eviction_that_breaks_a_budget_is_to_be_tried_later(kube: Kube) -> None:
     labels = {"app": "p"}
-    kube.made("pods", {"metadata": {"name": "p", "labels": labels}, "spec": {"schedulerName": "x", "containers": [container()]}})
+    kube.made(
+        "pods",
+        {"metadata": {"name": "p", "labels": labels}, "spec": {"schedulerName": "x", "containers": [container()]}},
+    )
     kube.set_status("pods", "p", {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]})
     budget = {"spec": {"minAvailable": 1, "selector": {"matchLabels": labels}}}
     kube.made("poddisruptionbudgets.policy", meta("b") | budget)
@@ -199,7 +211,10 @@ def test_an_eviction_that_breaks_a_budget_is_to_be_tried_later(kube: Kube) -> No
     assert (response.status_code, body["reason"]) == (429, "TooManyRequests")
     assert body["message"] == "Cannot evict pod as it would violate the pod's disruption budget."
     [cause] = body["details"]["causes"]
-    assert (cause["reason"], cause["message"].startswith("The disruption budget b needs 1 healthy pods and has ")) == ("DisruptionBudget", True)
+    assert (cause["reason"], cause["message"].startswith("The disruption budget b needs 1 healthy pods and has ")) == (
+        "DisruptionBudget",
+        True,
+    )
     kube.delete("poddisruptionbudgets.policy", "b")
     assert kube.call("POST", kube.path("pods", "p", "eviction"), meta("p"))[0] == 201
     kube.until(lambda: kube.gone("pods", "p"))

@@ -1,5 +1,7 @@
 """Lists: selectors, pages, versions, tables."""
 
+# ruff: noqa: E501 (a row of a table of messages is a line)
+
 from typing import Any
 
 import pytest
@@ -37,9 +39,7 @@ def test_lists_are_selected_by_labels(kube: Kube, selector: str, found: list[str
     }
     for name, values in labels.items():
         kube.made("configmaps", configmap(name) | meta(name, labels=values))
-    assert kube.names("configmaps", labelSelector=selector + ",!nothing" * 0) == [
-        name for name in found if name != "kube-root-ca.crt"
-    ]
+    assert kube.names("configmaps", labelSelector=selector) == found
 
 
 NAME_PART = (
@@ -154,7 +154,6 @@ def test_tables_are_made_for_kubectl(kube: Kube) -> None:
     table = kube.call("GET", kube.path("pods"), accept=accept)[1]
     assert (table["kind"], table["apiVersion"]) == ("Table", "meta.k8s.io/v1")
     titles = [column["name"] for column in table["columnDefinitions"] if column["priority"] == 0]
-    assert dict(zip(titles, table["rows"][0]["cells"], strict=False)) | {"Age": ""} == {
-        "Name": "p", "Ready": "0/1", "Status": "Pending", "Restarts": 0 if table["rows"][0]["cells"][3] == 0 else "0", "Age": "",
-    }  # fmt: skip
+    row = dict(zip(titles, table["rows"][0]["cells"], strict=False))
+    assert (row["Name"], row["Ready"], row["Status"], str(row["Restarts"])) == ("p", "0/1", "Pending", "0")
     assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"

@@ -1,5 +1,7 @@
 """Names, labels, annotations, owners and finalizers: what is accepted, and the exact words of the refusal."""
 
+# ruff: noqa: E501 (a row of a table of messages is a line)
+
 from typing import Any
 
 import pytest

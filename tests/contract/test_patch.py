@@ -1,5 +1,7 @@
 """The three patch types besides apply."""
 
+# ruff: noqa: E501 (a row of a table of messages is a line)
+
 import json
 from typing import Any
 
@@ -64,7 +66,10 @@ def test_json_patch_operations_that_do_not_fit_are_refused(kube: Kube, operation
 def test_json_patch_counts_in_lists(kube: Kube) -> None:
     kube.made(APPS, deployment("web", container(name="a"), container(name="b"), paused=True))
     base = "/spec/template/spec/containers"
-    operations = [{"op": "add", "path": f"{base}/-", "value": container(name="c")}, {"op": "remove", "path": f"{base}/0"}]
+    operations = [
+        {"op": "add", "path": f"{base}/-", "value": container(name="c")},
+        {"op": "remove", "path": f"{base}/0"},
+    ]
     _, obj = kube.patch(APPS, "web", operations, "json")
     assert [each["name"] for each in _containers(obj)] == ["b", "c"]
     for wrong in ({"op": "remove", "path": f"{base}/9"}, {"op": "add", "path": f"{base}/9", "value": {}}):
@@ -205,7 +210,8 @@ def test_patching_what_is_not_there_is_not_found(kube: Kube) -> None:
 
 def test_a_merge_patch_may_remove_the_managers(kube: Kube) -> None:
     kube.made("configmaps", configmap("c", a="1") | meta("c", labels={"a": "b"}))
-    for empty in ([], [{}]):
+    nothing: list[list[Any]] = [[], [{}]]
+    for empty in nothing:
         _, obj = kube.patch("configmaps", "c", {"metadata": {"managedFields": empty}}, "merge")
         assert "managedFields" not in obj["metadata"]
     _, obj = kube.patch("configmaps", "c", json.loads('{"data": {"x": "1"}}'), "merge")

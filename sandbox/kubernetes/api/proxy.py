@@ -13,7 +13,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 
 from sandbox.kubernetes.api.context import Call
-from sandbox.kubernetes.errors import BadRequest, NotFound, ServiceUnavailable
+from sandbox.kubernetes.errors import BadRequest, Invalid, NotFound, ServiceUnavailable, invalid
 
 PORTS = "sandbox.podium/ports"
 _HOP_BY_HOP = frozenset({
@@ -24,7 +24,10 @@ _NOT_FORWARDED = _HOP_BY_HOP | {"host", "authorization", "content-length"}
 
 
 async def proxy(call: Call) -> Response:
-    """Forwards the request to the pod or to a ready endpoint of the service."""
+    """Forwards the request to the pod or to a ready endpoint of the service; a path without end gets its slash."""
+    if call.request.url.path.endswith("/proxy"):
+        query = f"?{call.request.url.query}" if call.request.url.query else ""
+        return Response(status_code=301, headers={"location": f"{call.request.url.path}/{query}"})
     port = service_port(call) if call.resource.key == "services" else _pod_port(call)
     prefix = call.request.url.path.removesuffix(call.target.rest)
     return await _forward(call, f"http://127.0.0.1:{port}/{call.target.rest}", prefix)
@@ -36,6 +39,8 @@ def _split(name: str) -> tuple[str, str]:
     if len(parts) > 3:
         raise BadRequest(f'invalid service request "{name}"')
     if len(parts) == 3:
+        if parts[0] not in ("http", "https"):
+            raise BadRequest(f'invalid service request "{name}"')
         return parts[1], parts[2]
     return parts[0], parts[1] if len(parts) == 2 else ""
 
@@ -55,19 +60,19 @@ def service_port(call: Call) -> int:
     raise ServiceUnavailable(f'no endpoints available for service "{name}"')
 
 
-def _named_port(service: dict[str, Any], name: str, wanted: str) -> dict[str, Any]:
-    ports: list[dict[str, Any]] = service["spec"].get("ports") or []
-    if not wanted and len(ports) == 1:
-        return ports[0]
-    for port in ports:
-        if wanted in (port.get("name", ""), str(port["port"])):
-            return port
-    raise ServiceUnavailable(f'no service port "{wanted}" found for service "{name}"')
+def _named_port(service: dict[str, Any], name: str, wanted: str) -> str:
+    """The name of the port that is asked for by number or name; a port without a name is asked for by nothing."""
+    if not wanted.isdigit():
+        return wanted
+    for port in service["spec"].get("ports") or []:
+        if port["port"] == int(wanted):
+            return str(port.get("name", ""))
+    raise ServiceUnavailable(f'no service port {wanted} found for service "{name}"')
 
 
-def _subset_port(subset: dict[str, Any], port: dict[str, Any]) -> int | None:
+def _subset_port(subset: dict[str, Any], port: str) -> int | None:
     for each in subset.get("ports") or []:
-        if each.get("name", "") == port.get("name", ""):
+        if each.get("name", "") == port:
             return int(each["port"])
     return None
 
@@ -139,14 +144,30 @@ async def logs(call: Call) -> Response:
     """A container's log from the node that runs it."""
     pod = call.store.entry("pods", call.namespace, call.name).object
     container = _container(call, pod)
+    _check_log_options(call)
     node_name = pod["spec"].get("nodeName")
     if not node_name:
-        return Response(b"", media_type="text/plain")
+        return Response(status_code=204)
     host, port = _kubelet(call, node_name)
     query = {key: value for key, value in call.query.items() if key != "container"}
     url = f"http://{host}:{port}/containerLogs/{call.namespace}/{call.name}/{container}"
     outgoing = call.server.client.build_request("GET", url, params=query)
     return await _send(call, outgoing, f"Get {url!r}", "")
+
+
+def _check_log_options(call: Call) -> None:
+    """Raises Invalid."""
+    causes = []
+    for name, least, text in (
+        ("tailLines", 0, "must be greater than or equal to 0"),
+        ("limitBytes", 1, "must be greater than 0"),
+        ("sinceSeconds", 1, "must be greater than 0"),
+    ):
+        given = call.integer(name)
+        if given is not None and given < least:
+            causes.append(invalid(name, given, text))
+    if causes:
+        raise Invalid("PodLogOptions", call.name, causes)
 
 
 def _container(call: Call, pod: dict[str, Any]) -> str:

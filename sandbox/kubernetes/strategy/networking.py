@@ -3,9 +3,13 @@
 Source: k8s.io/kubernetes/pkg/apis/networking/validation/validation.go and v1/defaults.go.
 """
 
+import ipaddress
+
 from sandbox.kubernetes.errors import Cause, invalid, required, unsupported
 from sandbox.kubernetes.strategy.base import Object, Strategy
 from sandbox.kubernetes.strategy.names import dns1035_label, dns_subdomain
+from sandbox.kubernetes.strategy.pod_validation import valid_address
+from sandbox.kubernetes.strategy.ports import valid_port
 from sandbox.kubernetes.strategy.workloads import validate_selector
 
 _PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"]
@@ -90,7 +94,51 @@ def _default_slice(endpoint_slice: Object) -> None:
         port.setdefault("name", "")
 
 
-ENDPOINTS = Strategy(_default_endpoints)
-ENDPOINT_SLICE = Strategy(_default_slice)
+def _validate_endpoints(endpoints: Object) -> list[Cause]:
+    causes: list[Cause] = []
+    for index, subset in enumerate(endpoints.get("subsets") or []):
+        at = f"subsets[{index}]"
+        if not subset.get("addresses") and not subset.get("notReadyAddresses"):
+            causes.append(required(at, "must specify `addresses` or `notReadyAddresses`"))
+        for kind in ("addresses", "notReadyAddresses"):
+            for number, address in enumerate(subset.get(kind) or []):
+                causes += _endpoint_address(f"{at}.{kind}[{number}].ip", address.get("ip", ""))
+        for number, port in enumerate(subset.get("ports") or []):
+            causes += valid_port(f"{at}.ports[{number}].port", port.get("port", 0))
+    return causes
+
+
+def _validate_slice(endpoint_slice: Object) -> list[Cause]:
+    causes: list[Cause] = []
+    kind = endpoint_slice.get("addressType")
+    if not kind:
+        causes.append(required("addressType"))
+    elif kind not in _ADDRESS_TYPES:
+        causes.append(unsupported("addressType", kind, list(_ADDRESS_TYPES)))
+    for index, endpoint in enumerate(endpoint_slice.get("endpoints") or []):
+        at, addresses = f"endpoints[{index}].addresses", endpoint.get("addresses") or []
+        if not addresses:
+            causes.append(required(at, "must contain at least 1 address"))
+        for number, address in enumerate(addresses if kind in ("IPv4", "IPv6") else []):
+            causes += _endpoint_address(f"{at}[{number}]", address)
+    return causes
+
+
+def _endpoint_address(field: str, value: str) -> list[Cause]:
+    """Addresses that nobody but the node itself could reach are refused."""
+    causes = valid_address(field, value)
+    if causes:
+        return causes
+    address = ipaddress.ip_address(value)
+    if address.is_unspecified:
+        return [invalid(field, value, f"may not be unspecified ({value})")]
+    if address.is_loopback:
+        return [invalid(field, value, "may not be in the loopback range (127.0.0.0/8, ::1/128)")]
+    return []
+
+
+_ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
+ENDPOINTS = Strategy(_default_endpoints, validate=_validate_endpoints)
+ENDPOINT_SLICE = Strategy(_default_slice, validate=_validate_slice)
 INGRESS = Strategy(validate=_validate_ingress)
 NETWORK_POLICY = Strategy(_default_policy, validate=_validate_policy)

@@ -3,8 +3,9 @@
 Source: k8s.io/kubernetes/pkg/apis/core/v1/defaults.go, pkg/registry/core/service (alloc.go, strategy.go).
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sandbox.kubernetes.errors import Invalid, invalid
 from sandbox.kubernetes.strategy.base import Object, Strategy
 from sandbox.kubernetes.strategy.service_validation import (
     CIDR,
@@ -49,7 +50,11 @@ def _prepare(service: Object, old: Object | None, store: "Store") -> None:
         _drop_dependent(spec, before)
     if spec["type"] == "ExternalName":
         return
-    spec["clusterIP"] = spec.get("clusterIP") or before.get("clusterIP") or _free_address(store)
+    asked = spec.get("clusterIP")
+    if asked not in (None, "", "None", before.get("clusterIP")) and asked in _addresses(store):
+        text = f"failed to allocate IP {asked}: provided IP is already allocated"
+        raise Invalid("Service", service["metadata"].get("name", ""), [invalid("spec.clusterIPs", [asked], text)])
+    spec["clusterIP"] = asked or before.get("clusterIP") or _free_address(store)
     spec["clusterIPs"] = spec.get("clusterIPs") or [spec["clusterIP"]]
     if spec["type"] in EXPOSED:
         _allocate_node_ports(spec, before, store)
@@ -81,8 +86,13 @@ def _drop_node_ports(spec: Object, before: Object) -> None:
             port.pop("nodePort", None)
 
 
+def _addresses(store: "Store") -> set[Any]:
+    """Those that are given."""
+    return {entry.object["spec"].get("clusterIP") for entry in store.entries("services")}
+
+
 def _free_address(store: "Store") -> str:
-    used = {entry.object["spec"].get("clusterIP") for entry in store.entries("services")}
+    used = _addresses(store)
     hosts = CIDR.hosts()
     next(hosts)  # the first address is the API server's own, service "kubernetes"
     return next(str(address) for address in hosts if str(address) not in used)

@@ -92,7 +92,8 @@ def test_stale_writers_and_missing_objects_are_refused() -> None:
     ("given", "shown"),
     [
         ("0.5", "500m"), ("1000m", "1"), ("1024Mi", "1Gi"), ("1536Mi", "1536Mi"), ("0.5Gi", "512Mi"), ("1000", "1k"),
-        (2, "2"), ("100", "100"), ("1e3", "1e3"), ("5e1", "50"), ("0", "0"), ("250m", "250m"), ("1.5Gi", "1536Mi"), ("20Gi", "20Gi"),
+        (2, "2"), ("100", "100"), ("1e3", "1e3"), ("5e1", "50"),
+        ("0", "0"), ("250m", "250m"), ("1.5Gi", "1536Mi"), ("20Gi", "20Gi"),
     ],
 )  # fmt: skip
 def test_quantities_are_shown_canonically(given: str, shown: str) -> None:
