@@ -17,8 +17,8 @@ def rewind(dbos: DBOSClient, operation_id: str, *, restart: Iterable[str] = ()) 
     """Sets every unsuccessful child, and the phases of `restart` from their first step, on their way again.
 
     Of `restart` the first phase goes back to its first step; those behind it are forgotten by DBOS (their history stays
-    in Podium's event log), so that the parent starts them anew, each when its needs are met. A parent that has said that
-    the operation is over, but has not ended yet (it, or its worker, is about to), is not waited for.
+    in Podium's event log), so that the parent starts them anew, each when its needs are met. A parent that has said
+    that the operation is over, but has not ended yet (it, or its worker, is about to), is not waited for.
     """
     states = _children(dbos, operation_id)
     anew = [child for phase in restart if (child := f"{operation_id}.{phase}") in states]
