@@ -121,7 +121,7 @@ def test_nobody_grants_what_they_do_not_have(kube: Kube, jane: Kube) -> None:
     assert body["message"].startswith(f'roles.{RBAC} "more" is forbidden: {head}\n')
     assert set(body["message"].splitlines()[1:]) == {
         '{APIGroups:[""], Resources:["configmaps"], Verbs:["delete"]}',
-        '{APIGroups:[""], Resources:["pods"], Verbs:["delete" "get"]}',
+        '{APIGroups:[""], Resources:["pods"], Verbs:["get" "delete"]}',
     }
     status, body = jane.create(BINDINGS, binding("all", "cluster-admin", "ClusterRole", user="x"))
     assert (status, "not currently held" in body["message"]) == (403, True)

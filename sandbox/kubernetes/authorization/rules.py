@@ -86,7 +86,7 @@ def _together(parts: list[Rule]) -> Iterator[Rule]:
     for part in parts:
         key = tuple(str(part.get(field)) for field in ("apiGroups", "resources", "resourceNames", "nonResourceURLs"))
         known = found.setdefault(key, part | {"verbs": []})
-        known["verbs"] = sorted({*known["verbs"], *part["verbs"]})
+        known["verbs"] = list(dict.fromkeys([*known["verbs"], *part["verbs"]]))
     yield from found.values()
 
 
