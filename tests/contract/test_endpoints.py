@@ -44,6 +44,10 @@ def _slice(kube: Kube) -> Any:
     return found[0] if found and found[0]["endpoints"] else None
 
 
+def _subsets(kube: Kube) -> Any:
+    return (kube.find("endpoints", "web") or {}).get("subsets")
+
+
 def _conditions(kube: Kube) -> dict[str, bool]:
     found: dict[str, bool] = _slice(kube)["endpoints"][0]["conditions"]
     return found
@@ -64,7 +68,7 @@ def test_ready_pods_are_published(kube: Kube, node: str) -> None:
     assert (found["addressType"], found["endpoints"]) == ("IPv4", [endpoint])
     assert found["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"] == "endpointslice-controller.k8s.io"
     assert found["metadata"]["ownerReferences"][0]["kind"] == "Service"
-    subsets = kube.until(lambda: kube.get("endpoints", "web").get("subsets"))
+    subsets = kube.until(lambda: _subsets(kube))
     address = {"ip": "192.168.9.9", "nodeName": node, "targetRef": target}
     ports = [{"name": "web", "port": PORT, "protocol": "TCP"}]
     assert subsets == [{"addresses": [address], "ports": ports}]
@@ -72,7 +76,7 @@ def test_ready_pods_are_published(kube: Kube, node: str) -> None:
 
 def test_pods_that_are_not_ready_are_set_apart(kube: Kube, node: str) -> None:
     _web(kube, node, "192.168.9.9")
-    kube.until(lambda: kube.get("endpoints", "web").get("subsets"))
+    kube.until(lambda: _subsets(kube))
     run(kube, "web-1", ready=False)
     kube.until(lambda: "notReadyAddresses" in kube.get("endpoints", "web")["subsets"][0])
     assert "addresses" not in kube.get("endpoints", "web")["subsets"][0]
@@ -134,7 +138,7 @@ def app(kube: Kube, server: ApiServer, node: str) -> Iterator[Application]:
     with serving(address, port) as backend:
         where = {} if server.real else {"sandbox.podium/ports": json.dumps({str(PORT): backend.port})}
         _web(kube, node, address if server.real else "192.168.9.9", **where)
-        kube.until(lambda: kube.get("endpoints", "web").get("subsets") and _slice(kube))
+        kube.until(lambda: _subsets(kube) and _slice(kube))
         yield Application(backend, kube.path("services", "web:web", "proxy"))
 
 
@@ -203,7 +207,7 @@ def test_an_unknown_service_or_port_is_said(kube: Kube, app: Application) -> Non
 def test_an_endpoint_that_does_not_answer_is_unavailable(kube: Kube, server: ApiServer, node: str) -> None:
     where = {} if server.real else {"sandbox.podium/ports": json.dumps({str(PORT): 1})}
     _web(kube, node, "192.168.0.1" if server.real else "192.168.9.9", **where)
-    kube.until(lambda: kube.get("endpoints", "web").get("subsets") and _slice(kube))
+    kube.until(lambda: _subsets(kube) and _slice(kube))
     status, body = kube.call("GET", kube.path("services", "web:web", "proxy") + "/")
     assert (status, body["reason"]) == (503, "ServiceUnavailable")
     assert body["message"].startswith("error trying to reach service: ")

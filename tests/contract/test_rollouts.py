@@ -95,6 +95,23 @@ def test_a_rollout_that_stands_still_misses_its_deadline(kube: Kube) -> None:
     _until(kube, "NewReplicaSetAvailable")
 
 
+def test_pods_that_are_refused_are_told_of(kube: Kube) -> None:
+    wanted = deployment("web", replicas=1)
+    wanted["spec"]["template"]["spec"]["serviceAccountName"] = "nope"
+    kube.made(APPS, wanted)
+    obj = kube.until(lambda: "ReplicaFailure" in conditions(kube.get(APPS, "web")) and kube.get(APPS, "web"))
+    name = kube.items(SETS)[0]["metadata"]["name"]
+    where = f'{kube.namespace}/nope: serviceaccount "nope" not found'
+    text = f'pods "{name}-" is forbidden: error looking up service account {where}'
+    assert _condition(obj, "ReplicaFailure") == ("True", "FailedCreate", text)
+    about = f"involvedObject.name={name},reason=FailedCreate"
+    event = kube.until(lambda: kube.items("events", fieldSelector=about))[0]
+    assert (event["type"], event["message"]) == ("Warning", f"Error creating: {text}")
+    kube.made("serviceaccounts", {"metadata": {"name": "nope"}})
+    pods_of(kube, "app=web")
+    kube.until(lambda: "ReplicaFailure" not in conditions(kube.get(APPS, "web")))
+
+
 def test_a_paused_deployment_says_so(kube: Kube) -> None:
     kube.made(APPS, deployment("web"))
     _until(kube, "NewReplicaSetAvailable")

@@ -22,6 +22,11 @@ def deployment_status(deployment: Object, new: Object | None, old: Sequence[Obje
     progressing = _progressing(deployment, new, counts)
     if progressing:
         conditions = with_condition(conditions, progressing)
+    failure = find_condition(new or {}, "ReplicaFailure")
+    conditions = [each for each in conditions if each["type"] != "ReplicaFailure"]
+    if failure:
+        told = (failure[field] for field in ("type", "status", "reason", "message"))
+        conditions = with_condition(conditions, _condition(deployment, *told))
     status = {key: value for key, value in counts.items() if value}
     return status | {"observedGeneration": deployment["metadata"].get("generation", 1), "conditions": conditions}
 

@@ -26,7 +26,7 @@ from sandbox.kubernetes.controllers.objects import (
 from sandbox.kubernetes.controllers.pods import PodMaker, is_active, pod_from, pods_of
 from sandbox.kubernetes.controllers.queue import Key
 from sandbox.kubernetes.controllers.runtime import Again, Controller
-from sandbox.kubernetes.errors import NotFound
+from sandbox.kubernetes.errors import ApiError, NotFound
 from sandbox.kubernetes.metadata import now
 
 if TYPE_CHECKING:
@@ -81,11 +81,14 @@ class Jobs(Controller):
         status = self._started(job, status)
         pods = pods_of(self.store, job)
         outcome = decide(job | {"status": status}, pods)
-        wait = None
+        wait = failure = None
         if outcome:
             self._stop_pods(job, pods)
         else:
-            wait = self._run_pods(job, pods)
+            try:
+                wait = self._run_pods(job, pods)
+            except ApiError as error:
+                failure = error
         stopped = len([pod for pod in pods if is_active(pod)]) if outcome and outcome.kind == "Failed" else 0
         failed = max(status.get("failed", 0), job_counts(pods)["failed"] + stopped)  # those stopped count, too
         pods = pods_of(self.store, job)
@@ -93,6 +96,8 @@ class Jobs(Controller):
         if outcome:
             status = with_outcome(status, outcome, still_running=any(not _ended(pod) for pod in pods))
         self._write(job, status)
+        if failure:
+            raise failure
         return _earliest(wait, _seconds_to_deadline(job, status))
 
     def _started(self, job: Object, status: Object) -> Object:

@@ -12,6 +12,7 @@ from sandbox.kubernetes.controllers.objects import (
     matches_labels,
     name_of,
     namespace_of,
+    with_condition,
 )
 from sandbox.kubernetes.controllers.pods import (
     PodMaker,
@@ -25,7 +26,7 @@ from sandbox.kubernetes.controllers.pods import (
 )
 from sandbox.kubernetes.controllers.queue import Key
 from sandbox.kubernetes.controllers.runtime import Again, Controller
-from sandbox.kubernetes.errors import NotFound
+from sandbox.kubernetes.errors import ApiError, NotFound
 
 if TYPE_CHECKING:
     from sandbox.kubernetes.store import Store
@@ -54,9 +55,16 @@ class ReplicaSets(Controller):
             replica_set = self.store.get(KIND, *key)
         except NotFound:
             return None
-        if not is_terminating(replica_set):
-            self._scale(replica_set)
-        return self._write_status(replica_set)
+        failure = None
+        try:
+            if not is_terminating(replica_set):
+                self._scale(replica_set)
+        except ApiError as error:
+            failure = error
+        again = self._write_status(replica_set, failure)
+        if failure:
+            raise failure
+        return again
 
     def _scale(self, replica_set: Object) -> None:
         active = [pod for pod in pods_of(self.store, replica_set) if is_active(pod)]
@@ -66,12 +74,20 @@ class ReplicaSets(Controller):
         for _ in range(-surplus):
             self._maker.create(replica_set, pod_from(replica_set["spec"]["template"], replica_set))
 
-    def _write_status(self, replica_set: Object) -> Again:
+    def _write_status(self, replica_set: Object, failure: ApiError | None) -> Again:
         active = [pod for pod in pods_of(self.store, replica_set) if is_active(pod)]
-        status = replica_set_status(replica_set, active)
+        status = replica_set_status(replica_set, active) | _failure(replica_set, failure)
         if status != replica_set.get("status"):
             self.store.update(KIND, replica_set | {"status": status}, subresource="status")
         return next_available(active, min_ready_seconds(replica_set))
+
+
+def _failure(replica_set: Object, failure: ApiError | None) -> Object:
+    """The condition ReplicaFailure while pods are refused."""
+    if failure is None:
+        return {}
+    condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": str(failure)}
+    return {"conditions": with_condition((replica_set.get("status") or {}).get("conditions") or [], condition)}
 
 
 def replicas_of(obj: Object) -> int:

@@ -67,6 +67,7 @@ class Scheduler(Controller):
         if (find_condition(pod, "PodScheduled") or {}).get("message") == why:
             return
         refused = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
+        refused["observedGeneration"] = pod["metadata"].get("generation", 1)
         self._set_condition(pod, refused)
         self._recorder.warning(pod, "FailedScheduling", why)
 

@@ -33,11 +33,16 @@ def _add_account(pod: Object, store: "Store") -> None:
     account = store.peek("serviceaccounts", meta["namespace"], name)
     if account is None:
         detail = f'error looking up service account {meta["namespace"]}/{name}: serviceaccount "{name}" not found'
-        raise Forbidden("pods", meta.get("name", ""), detail)
+        raise Forbidden("pods", _called(meta), detail)
     if account.get("imagePullSecrets") and not spec.get("imagePullSecrets"):
         spec["imagePullSecrets"] = [dict(each) for each in account["imagePullSecrets"]]
     if spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True)):
         _mount_token(spec)
+
+
+def _called(meta: Object) -> str:
+    """The name in refusals: generated names are made after admission."""
+    return str(meta.get("generateName") or meta.get("name", ""))
 
 
 def _mount_token(spec: Object) -> None:
@@ -76,12 +81,12 @@ def _add_priority(pod: Object, store: "Store") -> None:
     if name:
         found = store.peek(_CLASSES, None, name) or {}
         if not found:
-            raise Forbidden("pods", pod["metadata"].get("name", ""), f"no PriorityClass with name {name} was found")
+            raise Forbidden("pods", _called(pod["metadata"]), f"no PriorityClass with name {name} was found")
     policy, given = found.get("preemptionPolicy", "PreemptLowerPriority"), spec.get("preemptionPolicy")
     if given not in (None, policy):
         text = f"the string value of PreemptionPolicy ({given}) must not be provided in pod spec; priority admission "
         text += f"controller computed {policy} from the given PriorityClass name"
-        raise Forbidden("pods", pod["metadata"].get("name", ""), text)
+        raise Forbidden("pods", _called(pod["metadata"]), text)
     spec["priority"], spec["preemptionPolicy"] = found["value"], policy
 
 
