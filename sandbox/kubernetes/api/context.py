@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from sandbox.kubernetes.api.auth import Authenticator
 from sandbox.kubernetes.api.target import Target
 from sandbox.kubernetes.authorization.rbac import GUARDED, Authorizer
+from sandbox.kubernetes.entry import Entry
 from sandbox.kubernetes.errors import BadRequest, Cause, Invalid, invalid, unsupported
 from sandbox.kubernetes.identity import Identity
 from sandbox.kubernetes.resources import Resource
@@ -38,7 +40,7 @@ def _dry_run_text(values: list[str]) -> str:
 
 @dataclass(slots=True)
 class Server:
-    """The running server's parts; `stopping` ends open watches."""
+    """The running server's parts; `stopping` ends open watches, `lists` are those under way (see pages.py)."""
 
     store: Store
     settings: Settings
@@ -47,6 +49,7 @@ class Server:
     accounts: Tokens
     authenticator: Authenticator
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    lists: OrderedDict[tuple[str, int], list[Entry]] = field(default_factory=OrderedDict)
 
 
 @dataclass

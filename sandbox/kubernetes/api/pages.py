@@ -7,7 +7,6 @@ compaction of etcd. Source: k8s.io/apiserver/pkg/storage/continue.go, etcd3/erro
 
 import base64
 import json
-from collections import OrderedDict
 from typing import Any
 
 from sandbox.kubernetes.api.context import Call
@@ -24,7 +23,6 @@ _TOO_OLD = (
     "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
     "deleted between the time the first chunk was returned and now may show up in the list."
 )
-_snapshots: OrderedDict[tuple[str, int], list[Entry]] = OrderedDict()
 
 
 def matcher(call: Call) -> Matcher:
@@ -113,15 +111,15 @@ def _shortened(call: Call, entries: list[Entry], limit: int, revision: int, meta
 
 def _remember(call: Call, revision: int, entries: list[Entry]) -> None:
     key = (f"{call.resource.key}/{call.namespace or ''}", revision)
-    if key not in _snapshots:
-        _snapshots[key] = entries
-    _snapshots.move_to_end(key)
-    while len(_snapshots) > _REMEMBERED:
-        _snapshots.popitem(last=False)
+    lists = call.server.lists
+    lists.setdefault(key, entries)
+    lists.move_to_end(key)
+    while len(lists) > _REMEMBERED:
+        lists.popitem(last=False)
 
 
 def _remembered(call: Call, revision: int, start: tuple[str, str]) -> list[Entry]:
-    found = _snapshots.get((f"{call.resource.key}/{call.namespace or ''}", revision))
+    found = call.server.lists.get((f"{call.resource.key}/{call.namespace or ''}", revision))
     if found is not None:
         return found
     if call.store.changed_since(call.resource.key, revision):
