@@ -13,6 +13,15 @@ pytestmark = pytest.mark.e2e
 KILLS = 8
 STEPS = 60
 """Of one uninstall, about: the kills are spread over them."""
+EC2_LISTS = {
+    "describe_vpcs": "Vpcs",
+    "describe_subnets": "Subnets",
+    "describe_internet_gateways": "InternetGateways",
+    "describe_addresses": "Addresses",
+    "describe_route_tables": "RouteTables",
+    "describe_security_groups": "SecurityGroups",
+    "describe_network_interfaces": "NetworkInterfaces",
+}
 
 
 class Uninstalled:
@@ -70,8 +79,9 @@ def test_the_uninstall_survives_the_kills(uninstalled: Uninstalled) -> None:
 
 def test_nothing_is_left_at_aws_but_the_snapshot_and_images(uninstalled: Uninstalled) -> None:
     cloud = uninstalled.cloud
-    tagged = cloud.client("ec2").describe_tags(Filters=[{"Name": "key", "Values": ["podium:installation"]}])["Tags"]
-    assert tagged == []
+    for operation, key in EC2_LISTS.items():
+        assert cloud.tagged(operation, key) == [], operation
+    assert {nat["State"] for nat in cloud.tagged("describe_nat_gateways", "NatGateways")} <= {"deleted"}
     assert all(vpc["IsDefault"] for vpc in cloud.client("ec2").describe_vpcs()["Vpcs"])
     assert cloud.client("ec2").describe_addresses()["Addresses"] == []
     assert cloud.client("ec2").describe_volumes()["Volumes"] == []
