@@ -166,6 +166,8 @@ class Processes:
         for key, running in list(self._running.items()):
             if running.process.poll() is not None and time.monotonic() > running.started + PATIENCE:
                 log.warning("%s ended with code %s: starting it again", key, running.process.returncode)
+                if running.process.stdin is not None:
+                    running.process.stdin.close()
                 self._running[key] = _Running(running.again(), running.again)
 
     def close(self) -> None:
