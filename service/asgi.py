@@ -8,6 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app, end_streams
+from service.ending import GOODBYE_SECONDS, end_within
 from service.ports import Runtime
 from service.settings import Settings
 from service.worker import create_worker_app
@@ -36,7 +37,7 @@ def run(runtime: Runtime, settings: Settings, listener: socket.socket) -> bool:
 
     def at_stop() -> None:
         """Steps begin to end now, and event streams do not hold up the stop."""
-        runtime.drain()
+        _drain(runtime, settings)
         end_streams(app)
 
     _log.info("listening", url=settings.url, host=settings.address.host, port=settings.address.port)
@@ -47,7 +48,12 @@ def run_worker(runtime: Runtime, settings: Settings, listener: socket.socket) ->
     """The same for a worker."""
     address = settings.worker_address
     _log.info("working", executor_id=settings.executor, host=address.host, port=address.port)
-    return _run(create_worker_app(runtime), listener, runtime.drain)
+    return _run(create_worker_app(runtime), listener, lambda: _drain(runtime, settings))
+
+
+def _drain(runtime: Runtime, settings: Settings) -> None:
+    runtime.drain()
+    end_within(settings.drain_seconds + GOODBYE_SECONDS)
 
 
 def _run(app: FastAPI, listener: socket.socket, at_stop: Callable[[], None]) -> bool:

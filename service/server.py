@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from service import logging as logs
+from service.ending import GOODBYE_SECONDS, ORPHAN_SECONDS, end_within
 from service.settings import Address, Settings, SettingsError, load
 
 if TYPE_CHECKING:
@@ -111,14 +112,31 @@ def _launch(settings: Settings, *, execute: bool) -> "Runtime":
         drain=settings.drain_seconds,
         on_replaced=_stop_myself,
     )
-    try:
+
+    def reach() -> "Runtime":
         return until_reachable(lambda: launch(wanted, execute=execute), errors.DatabaseUnavailable, settings.database)
+
+    try:
+        return _after_predecessor(reach, errors.ExecutorIdInUse, settings.drain_seconds + GOODBYE_SECONDS)
     except errors.DatabaseInUse as error:
         text = f"{error}, and a SQLite file serves one process only. Stop that one, or use PostgreSQL for several."
         raise _Failure(5, text) from error
     except errors.ExecutorIdInUse as error:
         text = f"A worker named {error.executor_id} runs already ({error.holder}). Stop it, or set PODIUM_EXECUTOR_ID."
         raise _Failure(5, text) from error
+
+
+def _after_predecessor(launch: "Callable[[], Runtime]", in_use: type[Exception], patience: float) -> "Runtime":
+    """`launch()`, tried again while an earlier process of this name may be about to end (after a kill, say)."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return launch()
+        except in_use as error:
+            if time.monotonic() >= deadline:
+                raise
+            _log.warning("predecessor_runs", error=str(error))
+            time.sleep(min(0.5, max(0.05, deadline - time.monotonic())))
 
 
 def _stop_myself() -> None:
@@ -179,5 +197,6 @@ def _stop_with_parent() -> None:
         while os.read(sys.stdin.fileno(), 4096):
             continue
         os.kill(os.getpid(), signal.SIGTERM)
+        end_within(ORPHAN_SECONDS)
 
     threading.Thread(target=wait_for_end, name="stop-with-parent", daemon=True).start()
