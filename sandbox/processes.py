@@ -101,6 +101,14 @@ def free_port(preferred: int | None = None, patience: float = 0.0, among: range 
     raise OSError("no free port on 127.0.0.1")
 
 
+def free_ports(count: int, besides: int) -> list[int]:
+    """So many different ones, none of them `besides`, which nobody has taken yet either."""
+    chosen = {besides}
+    while len(chosen) <= count:
+        chosen.add(free_port())
+    return sorted(chosen - {besides})
+
+
 def _bindable(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

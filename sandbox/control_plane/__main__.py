@@ -20,9 +20,9 @@ from sandbox.control_plane.requirements import UnavailableError, require
 from sandbox.control_plane.supervisor import NotReadyError, Supervisor
 from sandbox.helm.errors import HelmError
 from sandbox.home import AlreadyRunningError, alone
+from sandbox.kubernetes.arguments import parser_of, settings_of
 from sandbox.kubernetes.kubeconfig import ensure_kubeconfig
-from sandbox.kubernetes.settings import Settings
-from sandbox.processes import exit_with_parent, free_port
+from sandbox.processes import exit_with_parent, free_port, free_ports
 
 PATIENCE = 10.0  # seconds that the processes of a killed predecessor get to give back the port and the folder
 BOOTSTRAP_VARIABLE = "SANDBOX_EKS_BOOTSTRAP_MANIFEST"
@@ -31,7 +31,7 @@ BOOTSTRAP_VARIABLE = "SANDBOX_EKS_BOOTSTRAP_MANIFEST"
 
 def main() -> int:
     """The command line."""
-    arguments = _arguments()
+    arguments = parser_of("sandbox.control_plane", __doc__).parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,38 +50,13 @@ def main() -> int:
 
 
 def _plane(arguments: argparse.Namespace, there: dict[str, Path]) -> ControlPlane:
-    settings = _settings(arguments)
+    settings = settings_of(arguments)
     if free_port(settings.port, PATIENCE) != settings.port:
         raise UnavailableError(f"port {settings.port} is taken")
     made = certificates.ensure(settings.directory)
     token = ensure_kubeconfig(settings, made.authority.certificate)
-    ports = Ports(free_port(), free_port(), free_port(), free_port())
+    ports = Ports(*free_ports(4, besides=settings.port))
     return ControlPlane(settings, there, made, ports, token, arguments.speed)
-
-
-def _settings(arguments: argparse.Namespace) -> Settings:
-    return Settings(
-        cluster=arguments.cluster,
-        account=arguments.account,
-        region=arguments.region,
-        aws_endpoint=arguments.aws_endpoint.rstrip("/"),
-        speed=float("inf") if arguments.speed == "max" else float(arguments.speed),
-        directory=arguments.dir.resolve(),
-        port=arguments.port,
-    )
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m sandbox.control_plane", description=__doc__)
-    parser.add_argument("--dir", type=Path, required=True, help="the cluster's directory")
-    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
-    parser.add_argument("--cluster", required=True, help="the EKS cluster's name")
-    parser.add_argument("--account", required=True, help="the AWS account's number")
-    parser.add_argument("--region", required=True, help="the AWS region")
-    parser.add_argument("--aws-endpoint", required=True, help="URL of the AWS stand-in")
-    parser.add_argument("--speed", default="60", help="what AWS's durations are divided by, or max")
-    parser.add_argument("--parent-pipe", action="store_true", help="end when stdin does")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ access entry and an expired token are noticed soon. As aws-iam-authenticator's, 
 its own authority, kept in CLUSTER_DIR/authenticator.
 """
 
-import argparse
 import asyncio
 import base64
 import os
@@ -23,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.certificates import self_signed
+from sandbox.kubernetes.arguments import parser_of, settings_of
 from sandbox.kubernetes.eks_tokens import BadToken, Caller, EksTokens
 from sandbox.kubernetes.settings import Settings
 from sandbox.processes import exit_with_parent
@@ -111,21 +111,6 @@ async def serve(settings: Settings, *, parent_pipe: bool) -> None:
         await server.serve()
 
 
-def _settings() -> tuple[Settings, bool]:
-    parser = argparse.ArgumentParser(prog="python -m sandbox.control_plane.authenticator", description=__doc__)
-    parser.add_argument("--dir", type=Path, required=True, help="the cluster's directory")
-    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
-    parser.add_argument("--cluster", required=True, help="the EKS cluster's name")
-    parser.add_argument("--account", required=True, help="the AWS account's number")
-    parser.add_argument("--region", required=True, help="the AWS region")
-    parser.add_argument("--aws-endpoint", required=True, help="URL of the AWS stand-in")
-    parser.add_argument("--parent-pipe", action="store_true", help="end when stdin does")
-    found = parser.parse_args()
-    endpoint = found.aws_endpoint.rstrip("/")
-    settings = Settings(found.cluster, found.account, found.region, endpoint, 1.0, found.dir.resolve(), found.port)
-    return settings, found.parent_pipe
-
-
 if __name__ == "__main__":
-    chosen, with_parent = _settings()
-    asyncio.run(serve(chosen, parent_pipe=with_parent))
+    chosen = parser_of("sandbox.control_plane.authenticator", __doc__).parse_args()
+    asyncio.run(serve(settings_of(chosen), parent_pipe=chosen.parent_pipe))

@@ -3,6 +3,7 @@
 import base64
 import hmac
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Site:
+class Site(ABC):
     """What is served: subclasses answer by path. `login` is (username, password), None for everybody."""
 
     def __init__(self, login: tuple[str, str] | None = None) -> None:
@@ -27,9 +28,9 @@ class Site:
         self.requests: list[str] = []
         """Every request as it came: `GET /index.yaml`."""
 
+    @abstractmethod
     def answer(self, path: str) -> Answer:
         """The answer to a GET or HEAD of `path`."""
-        raise NotImplementedError
 
     def respond(self, method: str, path: str, authorization: str) -> Answer:
         """With authentication; 401 says how to come back."""

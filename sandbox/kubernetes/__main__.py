@@ -3,12 +3,12 @@
 `python -m sandbox.kubernetes --dir CLUSTER_DIR --port P --cluster NAME --account A --region R --aws-endpoint URL`.
 """
 
-import argparse
 import asyncio
 import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -19,6 +19,7 @@ from sandbox.kubernetes.api.app import Application
 from sandbox.kubernetes.api.auth import Authenticator
 from sandbox.kubernetes.api.context import Server
 from sandbox.kubernetes.api.protocol import Protocol
+from sandbox.kubernetes.arguments import parser_of, settings_of
 from sandbox.kubernetes.authorization.rbac import Authorizer
 from sandbox.kubernetes.certificates import ensure_certificates
 from sandbox.kubernetes.kubeconfig import ensure_kubeconfig
@@ -30,31 +31,11 @@ from sandbox.processes import exit_with_parent
 log = logging.getLogger("sandbox.kubernetes")
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m sandbox.kubernetes", description=__doc__)
-    parser.add_argument("--dir", type=Path, required=True, help="the cluster's directory")
-    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
-    parser.add_argument("--cluster", required=True, help="the EKS cluster's name")
-    parser.add_argument("--account", required=True, help="the AWS account's number")
-    parser.add_argument("--region", required=True, help="the AWS region")
-    parser.add_argument("--aws-endpoint", required=True, help="URL of the AWS stand-in")
-    parser.add_argument("--speed", default="60", help="what AWS's durations are divided by, or max")
+def _settings() -> tuple[Settings, bool]:
+    parser = parser_of("sandbox.kubernetes", __doc__)
     parser.add_argument("--kubernetes-version", default="v1.34.1", help="what /version tells")
-    parser.add_argument("--parent-pipe", action="store_true", help="end when stdin does")
-    return parser.parse_args()
-
-
-def _settings(arguments: argparse.Namespace) -> Settings:
-    return Settings(
-        cluster=arguments.cluster,
-        account=arguments.account,
-        region=arguments.region,
-        aws_endpoint=arguments.aws_endpoint.rstrip("/"),
-        speed=float("inf") if arguments.speed == "max" else float(arguments.speed),
-        directory=arguments.dir.resolve(),
-        port=arguments.port,
-        kubernetes_version=arguments.kubernetes_version,
-    )
+    found = parser.parse_args()
+    return replace(settings_of(found), kubernetes_version=found.kubernetes_version), found.parent_pipe
 
 
 async def serve(settings: Settings, *, parent_pipe: bool) -> None:
@@ -127,10 +108,10 @@ class _Runner(uvicorn.Server):
 
 def main() -> None:
     """The command line."""
-    arguments = _arguments()
+    settings, parent_pipe = _settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-    asyncio.run(serve(_settings(arguments), parent_pipe=arguments.parent_pipe))
+    asyncio.run(serve(settings, parent_pipe=parent_pipe))
 
 
 if __name__ == "__main__":

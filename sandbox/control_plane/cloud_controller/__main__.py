@@ -3,15 +3,14 @@
 CLUSTER_DIR/admin.kubeconfig must be there; the API server may come later, or go for a while.
 """
 
-import argparse
 import asyncio
 import contextlib
 import logging
 import signal
-from pathlib import Path
 
 from sandbox.control_plane.cloud_controller.remote import RemoteObjects
 from sandbox.helm.kubeconfig import read_access
+from sandbox.kubernetes.arguments import parser_of, settings_of
 from sandbox.kubernetes.controllers.load_balancers import LoadBalancers
 from sandbox.kubernetes.controllers.runtime import Worker
 from sandbox.kubernetes.settings import Settings
@@ -45,27 +44,12 @@ async def serve(settings: Settings, *, parent_pipe: bool) -> None:
         await task
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m sandbox.control_plane.cloud_controller", description=__doc__)
-    parser.add_argument("--dir", type=Path, required=True, help="the cluster's directory, with admin.kubeconfig")
-    parser.add_argument("--cluster", required=True, help="the EKS cluster's name")
-    parser.add_argument("--account", required=True, help="the AWS account's number")
-    parser.add_argument("--region", required=True, help="the AWS region")
-    parser.add_argument("--aws-endpoint", required=True, help="URL of the AWS stand-in")
-    parser.add_argument("--speed", default="60", help="what AWS's durations are divided by, or max")
-    parser.add_argument("--parent-pipe", action="store_true", help="end when stdin does")
-    return parser.parse_args()
-
-
 def main() -> None:
     """The command line."""
-    found = _arguments()
+    found = parser_of("sandbox.control_plane.cloud_controller", __doc__, port=False).parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-    speed = float("inf") if found.speed == "max" else float(found.speed)
-    endpoint = found.aws_endpoint.rstrip("/")
-    settings = Settings(found.cluster, found.account, found.region, endpoint, speed, found.dir.resolve())
-    asyncio.run(serve(settings, parent_pipe=found.parent_pipe))
+    asyncio.run(serve(settings_of(found), parent_pipe=found.parent_pipe))
 
 
 if __name__ == "__main__":
