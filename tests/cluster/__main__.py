@@ -1,7 +1,7 @@
 """`python -m tests.cluster [pytest arguments]`: the suites that need real Kubernetes, in a private network.
 
-Without paths among the arguments: tests/contract (on the stand-in and on the real API server) and tests/cluster. They
-share one control plane, whose kubeconfig PODIUM_CONTRACT_KUBECONFIG names. Whatever was started is stopped; a process
+Without paths among the arguments: tests/contract (on the stand-in and on the real API server) and tests/cluster. Each
+has a control plane, whose kubeconfig PODIUM_CONTRACT_KUBECONFIG names. Whatever was started is stopped; a process
 that outlives the tests is killed, named, and makes the run fail.
 """
 
@@ -53,18 +53,21 @@ def main() -> int:
 
 def _run(parts: list[list[str]], options: list[str], times: dict[str, float]) -> list[int]:
     """pytest's exit codes, one a part."""
+    return [_part(part, options, times) for part in parts]
+
+
+def _part(part: list[str], options: list[str], times: dict[str, float]) -> int:
+    """pytest's exit code, on a control plane of its own: what one part leaves there is in nobody's way."""
     with tempfile.TemporaryDirectory(prefix="podium-cluster-") as folder:
-        plane, codes = Plane(Path(folder)), []
+        plane, name = Plane(Path(folder)), " ".join(part)
         try:
-            with _timed("control plane", times):
+            with _timed(f"control plane for {name}", times):
                 plane.start()
-            for part in parts:
-                with _timed(" ".join(part), times):
-                    codes.append(_pytest(part, options, plane))
+            with _timed(name, times):
+                return _pytest(part, options, plane)
         finally:
             if plane.process is not None:
                 plane.stop()
-    return codes
 
 
 def _pytest(part: list[str], options: list[str], plane: Plane) -> int:

@@ -80,8 +80,14 @@ class World:
         write_index(self.folder)
 
     def ensure(self, version: str, **values: Any) -> dict[str, Any]:
-        choice = charts.Choice(self.repository, version, values)
-        return charts.ensure_release(self.kube, OWNER, NAME, choice, helm=self.helm, patience_seconds=0.1)
+        """As a step does it: again when a definition, deleted and made many times here, is slow to be served."""
+        choice, deadline = charts.Choice(self.repository, version, values), time.monotonic() + 120
+        while True:
+            try:
+                return charts.ensure_release(self.kube, OWNER, NAME, choice, helm=self.helm, patience_seconds=0.1)
+            except TransientError as error:
+                if "is not served" not in error.message or time.monotonic() > deadline:
+                    raise
 
     def pull(self, repository: str, login: tuple[str, str] = ("", "")) -> bytes:
         with self.helm.pulled(ChartReference(NAME, repository, "1.0.0", *login, in_clear=True)) as archive:
