@@ -31,7 +31,7 @@ def ensure(kube: Kube, owner: Owner, definitions: list[Object], *, adopt: bool) 
     applied = []
     for wanted in definitions:
         name = wanted["metadata"]["name"]
-        found = kube.get(KIND, name)
+        found = _lasting(kube, name)
         if found is None or objects.is_ours(found, owner) or (adopt and _made_by_helm(found)):
             kube.apply(objects.label(wanted, owner, COMPONENT))
             applied.append(name)
@@ -66,6 +66,16 @@ def _is_of(found: Object, chart: Chart) -> bool:
     return annotations.get(HELM_RELEASE, chart.name) == chart.name and _made_by_helm(found)
 
 
+def _lasting(kube: Kube, name: str) -> Object | None:
+    """The definition, None when there is none. One that is being deleted is awaited: what is applied goes with it."""
+    deadline = time.monotonic() + SERVED_SECONDS
+    while (found := kube.get(KIND, name)) is not None and "deletionTimestamp" in found["metadata"]:
+        if time.monotonic() > deadline:
+            raise _late(name, "is still being deleted")
+        time.sleep(POLL_SECONDS)
+    return found
+
+
 def _await_served(kube: Kube, names: list[str]) -> None:
     deadline = time.monotonic() + SERVED_SECONDS
     for name in names:
@@ -73,14 +83,14 @@ def _await_served(kube: Kube, names: list[str]) -> None:
             "status"
         ) != "True":
             if time.monotonic() > deadline:
-                raise _not_served(name)
+                raise _late(name, "is not served")
             time.sleep(POLL_SECONDS)
 
 
-def _not_served(name: str) -> TransientError:
+def _late(name: str, what: str) -> TransientError:
     return TransientError(
         Code.HELM_FAILED,
-        f"{KIND} {name} is not served after {SERVED_SECONDS:.0f} s.",
+        f"{KIND} {name} {what} after {SERVED_SECONDS:.0f} s.",
         fault=Fault.PROVIDER,
         retryable=True,
         remedy=f"Look at its conditions: kubectl get crd {name} -o yaml; then retry.",

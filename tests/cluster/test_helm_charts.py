@@ -126,7 +126,7 @@ def test_the_definitions_of_cert_manager_are_applied_as_they_are(kube: Kube) -> 
     for name in names:
         until(lambda name=name: "True" in _established(kube, name))  # type: ignore[misc]
         kube.delete("CustomResourceDefinition", name)
-    until(lambda: not any(kube.get("CustomResourceDefinition", name) for name in names))
+    until(lambda: not any(kube.get("CustomResourceDefinition", name) for name in names), 90)
 
 
 def _established(kube: Kube, name: str) -> list[str]:

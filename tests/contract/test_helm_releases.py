@@ -7,6 +7,7 @@ middle and what comes of it is tests/cluster/test_helm_repairs.py's matter: here
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,13 +81,13 @@ class World:
         write_index(self.folder)
 
     def ensure(self, version: str, **values: Any) -> dict[str, Any]:
-        """As a step does it: again when a definition, deleted and made many times here, is slow to be served."""
+        """As a step does it: again while a definition that an earlier test deleted is slow to go."""
         choice, deadline = charts.Choice(self.repository, version, values), time.monotonic() + 120
         while True:
             try:
                 return charts.ensure_release(self.kube, OWNER, NAME, choice, helm=self.helm, patience_seconds=0.1)
             except TransientError as error:
-                if "is not served" not in error.message or time.monotonic() > deadline:
+                if "CustomResourceDefinition" not in error.message or time.monotonic() > deadline:
                     raise
 
     def pull(self, repository: str, login: tuple[str, str] = ("", "")) -> bytes:
@@ -211,6 +212,26 @@ def test_an_uninstall_leaves_definitions_and_what_is_to_be_kept(world: World) ->
     assert world.kube.get("ConfigMap", "kept", NAMESPACE) is not None
     assert world.kube.get("CustomResourceDefinition", "scaledjobs.keda.sh") is not None
     world.helm.uninstall(world.kube, NAME, NAMESPACE)
+
+
+def test_a_definition_that_is_being_deleted_is_waited_for(world: World) -> None:
+    """What is applied to it would go with it."""
+    world.offer("1.0.0")
+    world.ensure("1.0.0")
+    kind, name = "CustomResourceDefinition", "scaledjobs.keda.sh"
+    world.kube.patch(kind, name, None, {"metadata": {"finalizers": ["podium.test/held"]}})
+    held = world.kube.get(kind, name)
+    assert held is not None
+    world.kube.delete(kind, name)
+    with ThreadPoolExecutor(1) as pool:
+        upgraded = pool.submit(world.ensure, "1.0.0", color="red")
+        time.sleep(0.5)  # the step is to meet it while it goes; when it comes later, there is nothing to wait for
+        world.kube.patch(kind, name, None, {"metadata": {"finalizers": None}})
+        upgraded.result()
+    made = world.kube.get(kind, name)
+    assert made is not None
+    assert made["metadata"]["uid"] != held["metadata"]["uid"]
+    assert "deletionTimestamp" not in made["metadata"]
 
 
 def test_the_history_is_bounded(world: World) -> None:
