@@ -1,6 +1,7 @@
 """Templates and the headers every page carries: no script or style but our own files, nothing cached, no framing."""
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,7 @@ def _environment() -> Environment:
         "clock": times.clock,
         "date": times.date,
         "iso": times.iso,
+        "json": json.dumps,
         "yaml": _yaml,
     }
     environment.globals["asset"] = asset

@@ -1,4 +1,4 @@
-"""What the page may change: the two verbs behind its buttons."""
+"""What the page may change: the verbs behind its buttons."""
 
 from typing import Protocol
 
@@ -10,3 +10,4 @@ class Control(Protocol):
 
     def retry(self, name: str, from_phase: str | None = None) -> OperationRecord: ...
     def cancel(self, name: str) -> OperationRecord: ...
+    def delete(self, name: str, *, data: str, force: bool) -> OperationRecord: ...

@@ -1,4 +1,4 @@
-"""The status page: list, one installation, sign-in, the two buttons. Works without JavaScript."""
+"""The status page: list, one installation, sign-in, the buttons. Works without JavaScript."""
 
 import asyncio
 import os
@@ -50,6 +50,7 @@ class Site:
         route("/installations/{name}/live", self.installation_live)
         route("/installations/{name}/retry", self.retry, "POST")
         route("/installations/{name}/cancel", self.cancel, "POST")
+        route("/installations/{name}/uninstall", self.uninstall, "POST")
         app.mount("/static", _Static(directory=pages.STATIC), name="static")
 
     def close(self) -> None:
@@ -87,6 +88,16 @@ class Site:
 
     async def cancel(self, request: Request, name: str) -> Response:
         return await self._act(request, name, lambda _form: self._control.cancel(name))
+
+    async def uninstall(self, request: Request, name: str) -> Response:
+        """Only when the form repeats the name."""
+
+        def act(form: dict[str, str]) -> None:
+            if form.get("name") != name:
+                raise NotConfirmed
+            self._control.delete(name, data="delete" if form.get("data") == "delete" else "retain", force=False)
+
+        return await self._act(request, name, act)
 
     async def login(self, request: Request, token: str | None = None, next: str = "/") -> Response:  # noqa: A002
         """The form, or, with a one-time token, straight in."""
@@ -218,7 +229,13 @@ def _unauthenticated() -> Response:
     return Response(status_code=401, headers=pages.HEADERS)
 
 
+class NotConfirmed(RequestError):
+    """An uninstall whose form does not repeat the installation's name."""
+
+
 def _notice(error: RequestError | PodiumError) -> str:
+    if isinstance(error, NotConfirmed):
+        return "To uninstall, repeat the installation's name. Nothing was changed."
     if isinstance(error, WrongState):
         return f"That is not possible now: the operation is {error.state.lower()}."
     if isinstance(error, UnknownPhase):

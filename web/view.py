@@ -94,6 +94,10 @@ class Page:
         return self.operation.state in _CANCELLABLE
 
     @property
+    def can_uninstall(self) -> bool:
+        return not self.live and self.installation.state != "DELETED" and self.operation.kind != "uninstall"
+
+    @property
     def done(self) -> int:
         return sum(row.phase.state == "succeeded" for row in self.rows)
 

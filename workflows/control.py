@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from steps.names import Owner
 from workflows import intake, orders, rewind
+from workflows.changing import graph_of
 from workflows.context import Context
 from workflows.errors import (
     AlreadyExists,
@@ -29,8 +30,8 @@ from workflows.plan import plan_of
 from workflows.records import InstallationRecord, OperationRecord
 from workflows.spec import InstallationSpec, SecretReference
 from workflows.tables import idempotency_keys
+from workflows.updates import ACTIVE, Changed, Updates
 
-_ACTIVE = ("PENDING", "RUNNING", "WAITING", "CANCELLING")
 _RETRYABLE = ("FAILED", "CANCELLED")
 _CANCELLABLE = ("PENDING", "RUNNING", "WAITING", "CANCELLING")
 
@@ -49,6 +50,7 @@ class Control:
     def __init__(self, engine: sa.Engine, context: Context, dbos: DBOSClient) -> None:
         self._engine, self._dbos, self._graphs = engine, dbos, context.graphs
         self._ledger, self._journal, self._clients = context.ledger, context.journal, context.clients
+        self._updates = Updates(engine, context, dbos)
 
     def plan(self, spec: InstallationSpec) -> dict[str, Any]:
         """See workflows.plan.plan_of."""
@@ -83,7 +85,7 @@ class Control:
         latest, options = installation.operation, {"data": data, "force": force}
         if installation.state == "DELETED":
             return latest
-        if latest.state in _ACTIVE:
+        if latest.state in ACTIVE:
             if latest.kind == "uninstall" and latest.options == options:
                 return latest
             raise OperationInProgress(latest.id, latest.kind, latest.state)
@@ -93,6 +95,18 @@ class Control:
             begun = orders.insert_next(connection, self._dbos, order, after=latest.id)
         return self._operation(order.id) if begun else self.delete(name, data=data, force=force)
 
+    def plan_change(self, spec: InstallationSpec) -> dict[str, Any]:
+        """See workflows.updates.Updates.plan."""
+        return self._updates.plan(spec)
+
+    def apply(self, spec: InstallationSpec) -> Changed:
+        """See workflows.updates.Updates.apply."""
+        return self._updates.apply(spec)
+
+    def repair(self, name: str, drifted: dict[str, str]) -> Changed:
+        """See workflows.updates.Updates.repair."""
+        return self._updates.repair(name, drifted)
+
     def retry(self, name: str, from_phase: str | None = None) -> OperationRecord:
         """Goes on from the failed steps, or from the first step of `from_phase` and everything behind it."""
         operation = self._installation(name).operation
@@ -101,7 +115,8 @@ class Control:
         if operation.state not in _RETRYABLE:
             raise WrongState(operation.state, _RETRYABLE)
         started = {phase.name for phase in operation.phases if phase.state not in ("pending", "skipped")}
-        behind = self._graphs[operation.kind].downstream(from_phase) if from_phase else ()
+        graph = graph_of(self._graphs, operation.kind, operation.options)
+        behind = graph.downstream(from_phase) if from_phase else ()
         restart = [phase for phase in behind if phase in started]
         failed = [phase.name for phase in operation.phases if phase.state == "failed" and phase.name not in restart]
         stopped = [phase.name for phase in operation.phases if phase.state == "cancelled" and phase.name not in restart]

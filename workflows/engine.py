@@ -1,4 +1,5 @@
-"""The engine: walks a phase graph as durable workflows, forwards for an install, backwards for an uninstall.
+"""The engine: walks a phase graph as durable workflows, forwards for an install, backwards for an uninstall, and for an
+upgrade or a repair only where there is something to do.
 
 The parent starts a child workflow per phase as soon as the phase's needs are met, and waits for whichever ends first
 (`DBOS.wait_first_async`, checkpointed: a replay makes the same choices). After a failure nothing new starts, phases
@@ -7,16 +8,19 @@ already running finish, and the operation ends in ERROR, from where `control.ret
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from dbos import DBOS, SetWorkflowID, StepOptions, WorkflowHandleAsync
 from dbos import error as dbos_error
 
 from steps.errors import Code, problem_of
+from workflows.changing import Action, graph_of
 from workflows.context import context
 from workflows.durable import Run, in_pool
 from workflows.facts import Facts, outputs
+from workflows.fields import leaves, part
 from workflows.graph import Graph, Phase
+from workflows.journal import Settled
 from workflows.report import report_of
 from workflows.spec import ExposureMode, InstallationSpec
 
@@ -39,12 +43,47 @@ async def install(operation_id: str, spec: dict[str, Any]) -> dict[str, Any]:
     async def start(phase: str, facts: Facts) -> WorkflowHandleAsync[dict[str, Any]]:
         return await DBOS.start_workflow_async(run_phase, operation_id, phase, spec, dict(facts))
 
-    facts = await _walk(operation_id, graph, graph.wanted(parsed), start)
-    exposed = parsed.exposure.mode is not ExposureMode.INTERNAL
+    return await _ready(operation_id, parsed, await _walk(operation_id, graph, graph.wanted(parsed), start))
+
+
+@DBOS.workflow(name="podium.upgrade")
+async def upgrade(
+    operation_id: str, spec: dict[str, Any], options: dict[str, Any], known: dict[str, Any]
+) -> dict[str, Any]:
+    """Brings an installation to a new spec. Returns the installation's outputs; raises the first phase's error.
+
+    `options` are those of workflows.changing.Touched; `known` are the facts of what is not touched.
+    """
+    return await _changed(operation_id, spec, options, known)
+
+
+@DBOS.workflow(name="podium.repair")
+async def repair(
+    operation_id: str, spec: dict[str, Any], options: dict[str, Any], known: dict[str, Any]
+) -> dict[str, Any]:
+    """Brings back to its spec what has drifted away from it; see `upgrade`."""
+    return await _changed(operation_id, spec, options, known)
+
+
+async def _changed(
+    operation_id: str, spec: dict[str, Any], options: dict[str, Any], known: dict[str, Any]
+) -> dict[str, Any]:
+    graph = graph_of(context().graphs, "upgrade", options)
+
+    async def start(phase: str, facts: Facts) -> WorkflowHandleAsync[dict[str, Any]]:
+        return await DBOS.start_workflow_async(change_phase, operation_id, phase, spec, dict(facts), options)
+
+    facts = await _walk(operation_id, graph, graph.phases, start, cast(Facts, known))
+    return await _ready(operation_id, InstallationSpec.model_validate(spec), facts)
+
+
+async def _ready(operation_id: str, spec: InstallationSpec, facts: Facts) -> dict[str, Any]:
+    """The outputs, once the operation is recorded as a success."""
+    exposed = spec.exposure.mode is not ExposureMode.INTERNAL
     shown = outputs(
         facts,
-        conductor_path=parsed.exposure.conductor_path if exposed else None,
-        app_path=parsed.exposure.app_path if exposed else None,
+        conductor_path=spec.exposure.conductor_path if exposed else None,
+        app_path=spec.exposure.app_path if exposed else None,
     )
     done = partial(context().journal.operation_succeeded, operation_id, outputs=shown, facts=dict(facts))
     await _journalled("operation.succeeded", done)
@@ -69,11 +108,14 @@ async def uninstall(operation_id: str, spec: dict[str, Any], options: dict[str, 
     return report
 
 
-async def _walk(operation_id: str, graph: Graph, phases: tuple[Phase, ...], start: StartPhase) -> Facts:
-    """All that the phases found out, when all succeeded. Raises the first one's error after the others have ended."""
+async def _walk(
+    operation_id: str, graph: Graph, phases: tuple[Phase, ...], start: StartPhase, known: Facts | None = None
+) -> Facts:
+    """All that was known and that the phases found out, when all succeeded. Raises the first one's error after the
+    others have ended."""
     journal = context().journal
     await _journalled("operation.started", partial(journal.operation_started, operation_id))
-    walk = _Walk(operation_id, graph, phases, start)
+    walk = _Walk(operation_id, graph, phases, start, known or {})
     facts = await walk.to_the_end()
     if walk.failure is not None:
         problem = problem_of(walk.failure)
@@ -85,13 +127,15 @@ async def _walk(operation_id: str, graph: Graph, phases: tuple[Phase, ...], star
 class _Walk:
     """One walk over the graph; its state is rebuilt from checkpoints on replay."""
 
-    def __init__(self, operation_id: str, graph: Graph, phases: tuple[Phase, ...], start: StartPhase) -> None:
+    def __init__(
+        self, operation_id: str, graph: Graph, phases: tuple[Phase, ...], start: StartPhase, known: Facts
+    ) -> None:
         self._operation_id = operation_id
         self._start = start
         self._todo = list(phases)
         self._done: set[str] = set(graph.names) - {phase.name for phase in phases}
         self._running: dict[str, WorkflowHandleAsync[dict[str, Any]]] = {}
-        self._facts: Facts = {}
+        self._facts: Facts = {**known}
         self.failure: Exception | None = None
 
     async def to_the_end(self) -> Facts:
@@ -130,7 +174,17 @@ class _Walk:
 @DBOS.workflow(name="podium.phase")
 async def run_phase(operation_id: str, phase: str, spec: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
     """One phase of an install, as a child workflow: its steps have ids of their own. Returns the facts it adds."""
-    return await _run(context().graphs["install"][phase], operation_id, spec, facts, {})
+    return await _run(context().graphs["install"][phase], operation_id, spec, facts, {}, makes=True)
+
+
+@DBOS.workflow(name="podium.change-phase")
+async def change_phase(
+    operation_id: str, phase: str, spec: dict[str, Any], facts: dict[str, Any], options: dict[str, Any]
+) -> dict[str, Any]:
+    """One phase of an upgrade or a repair: makes, changes or unmakes its things."""
+    row = graph_of(context().graphs, "upgrade", options)[phase]
+    makes = options["actions"].get(phase) != Action.REMOVE
+    return await _run(row, operation_id, spec, facts, options, makes=makes)
 
 
 @DBOS.workflow(name="podium.undo-phase")
@@ -143,16 +197,23 @@ async def undo_phase(
         journal = context().journal
         await _journalled("phase.skipped", partial(journal.phase_skipped, operation_id, phase, "There is no cluster"))
         return {}
-    return await _run(row, operation_id, spec, facts, options)
+    return await _run(row, operation_id, spec, facts, options, makes=False)
 
 
 async def _run(
-    row: Phase, operation_id: str, spec: dict[str, Any], facts: dict[str, Any], options: dict[str, Any]
+    row: Phase,
+    operation_id: str,
+    spec: dict[str, Any],
+    facts: dict[str, Any],
+    options: dict[str, Any],
+    *,
+    makes: bool,
 ) -> dict[str, Any]:
+    """`makes`: afterwards there is what the spec says; else nothing is left of it."""
     journal, phase = context().journal, row.name
-    known = Facts(**facts)  # type: ignore[typeddict-item]
-    run = Run(operation_id, phase, InstallationSpec.model_validate(spec), known, row.awaits, options)
-    await _journalled("phase.started", partial(journal.phase_started, operation_id, phase, row.title))
+    run = Run(operation_id, phase, InstallationSpec.model_validate(spec), cast(Facts, facts), row.awaits, options)
+    fields = part(leaves(run.spec.public()), row.change.inputs) if makes else None
+    await _journalled("phase.started", partial(journal.phase_started, operation_id, phase, row.title, fields))
     try:
         found = await row.run(run)
     except _ELSEWHERE:
@@ -162,7 +223,8 @@ async def _run(
         record = journal.phase_interrupted if problem.code == Code.INTERRUPTED else journal.phase_failed
         await _journalled("phase.failed", partial(record, operation_id, phase, problem))
         raise
-    await _journalled("phase.succeeded", partial(journal.phase_succeeded, operation_id, phase, row.title))
+    settled = Settled(fields, dict(found)) if fields is not None else None
+    await _journalled("phase.succeeded", partial(journal.phase_succeeded, operation_id, phase, row.title, settled))
     return dict(found)
 
 

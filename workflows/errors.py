@@ -40,6 +40,26 @@ class OperationInProgress(RequestError):
         self.state = state
 
 
+class Impossible(RequestError):
+    """A change that an installation cannot go through; `fields` has {field, message, remedy} of each."""
+
+    def __init__(self, fields: list[dict[str, str]]) -> None:
+        super().__init__(f"cannot be changed: {', '.join(one['field'] for one in fields)}")
+        self.fields = fields
+
+
+class Renamed(RequestError):
+    """A spec for one installation names another."""
+
+    def __init__(self, name: str, other: str) -> None:
+        super().__init__(f"the spec of {name} names {other}")
+        self.name = name
+
+
+class UninstallBegun(RequestError):
+    """An uninstall was begun and has not ended well: all that can be done is to bring it to its end."""
+
+
 class UnknownPhase(RequestError):
     """No phase of that name; `names` lists those that exist."""
 

@@ -37,10 +37,26 @@ class Undo:
 
 
 @dataclass(frozen=True)
-class Phase:
-    """One row: `run` makes it, `undo` unmakes it; both are idempotent. `weight` is seconds at AWS.
+class Change:
+    """How a phase brings what is there to another spec, also when nothing is there yet. No `run`: as it is made.
 
-    `needs` must be done before it starts; `awaits` need not, but its waits cannot end before those are done.
+    `inputs`: the parts of the spec that it goes by, e.g. `nodes` or `cluster.public_access_cidrs`. `followers`: phases
+    that have to look again once this one has made its thing anew. `weight` is seconds at AWS.
+    """
+
+    inputs: tuple[str, ...] = ()
+    title: str | None = None
+    run: PhaseFunction | None = None
+    weight: float | None = None
+    followers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One row: `run` makes it, `undo` unmakes it, `change` brings it to another spec; all are idempotent.
+
+    `needs` must be done before it starts; `awaits` need not, but its waits cannot end before those are done. `weight`
+    is seconds at AWS.
     """
 
     name: str
@@ -52,6 +68,7 @@ class Phase:
     skip: Callable[[InstallationSpec], bool] = never
     awaits: tuple[str, ...] = ()
     in_cluster: bool = False
+    change: Change = Change()
 
 
 class Graph:

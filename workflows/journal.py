@@ -6,6 +6,7 @@ A cancelled operation is final until it is retried: late writes of steps still i
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,22 +14,32 @@ import sqlalchemy as sa
 
 from steps.errors import Problem
 from steps.waiting import Blocked, NeedsPerson
+from workflows.fields import Fields
 from workflows.tables import events, installations, operations, phases
 
 _FORGOTTEN = ("started_at", "finished_at", "action", "error", "waiting")
 _CANCELLED = ("CANCELLING", "CANCELLED")
-_BUSY = {"install": "PROVISIONING", "uninstall": "DELETING", "upgrade": "UPDATING"}
-_DONE = {"install": "READY", "uninstall": "DELETED", "upgrade": "READY"}
+_BUSY = {"install": "PROVISIONING", "uninstall": "DELETING", "upgrade": "UPDATING", "repair": "UPDATING"}
+_DONE = {"install": "READY", "uninstall": "DELETED", "upgrade": "READY", "repair": "READY"}
 """The installation's state while an operation of a kind runs, and when it has succeeded."""
 _SUCCESS = {
     "install": "The installation is ready",
     "uninstall": "Nothing of the installation is left",
     "upgrade": "The installation is as its new spec says",
+    "repair": "The installation is as its spec says again",
 }
 
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a phase that makes something ended with: the leaves of the spec it went by, and the facts it found."""
+
+    fields: Fields
+    facts: dict[str, Any]
 
 
 class Journal:
@@ -68,23 +79,28 @@ class Journal:
             if _set_operation(connection, operation_id, "FAILED", values):
                 _log(connection, operation_id, "operation.failed", problem.message, data=problem.as_dict())
 
-    def phase_started(self, operation_id: str, phase: str, title: str) -> None:
+    def phase_started(self, operation_id: str, phase: str, title: str, fields: Fields | None = None) -> None:
+        """`fields`: the leaves of the spec that it goes by (workflows/applied.py); None for a phase that unmakes."""
         with self._engine.begin() as connection:
             values = {"state": "running", "started_at": now(), "finished_at": None, "error": None, "action": title}
             if _set_phase(connection, operation_id, phase, values):
+                _unsettle(connection, operation_id, phase, fields)
                 _log(connection, operation_id, "phase.started", title, phase=phase)
 
-    def phase_succeeded(self, operation_id: str, phase: str, title: str) -> None:
+    def phase_succeeded(self, operation_id: str, phase: str, title: str, settled: Settled | None = None) -> None:
+        """`settled`: what it went by and found out; None for a phase that has unmade its things."""
         with self._engine.begin() as connection:
             values = {"state": "succeeded", "finished_at": now(), "action": None, "error": None, "waiting": None}
             if _set_phase(connection, operation_id, phase, values):
-                _log(connection, operation_id, "phase.succeeded", title, phase=phase)
+                seq = _log(connection, operation_id, "phase.succeeded", title, phase=phase)
+                _settle(connection, operation_id, phase, settled, seq)
 
     def phase_skipped(self, operation_id: str, phase: str, why: str) -> None:
         with self._engine.begin() as connection:
             values = {"state": "skipped", "finished_at": now(), "action": why, "error": None, "waiting": None}
             if _set_phase(connection, operation_id, phase, values):
-                _log(connection, operation_id, "phase.skipped", why, phase=phase)
+                seq = _log(connection, operation_id, "phase.skipped", why, phase=phase)
+                _settle(connection, operation_id, phase, None, seq)
 
     def phase_failed(self, operation_id: str, phase: str, problem: Problem) -> None:
         with self._engine.begin() as connection:
@@ -216,9 +232,9 @@ def _log(
     phase: str | None = None,
     step: str | None = None,
     data: dict[str, Any] | None = None,
-) -> None:
+) -> int:
     """Appends an event. The sequence number comes from the locked installation row: gapless, and no reader that has
-    seen number n can miss a smaller one that commits later."""
+    seen number n can miss a smaller one that commits later. Returns it."""
     owner = sa.select(operations.c.installation).where(operations.c.id == operation_id).scalar_subquery()
     numbered = (
         sa.update(installations)
@@ -245,6 +261,42 @@ def _log(
             data=data or {},
         )
     )
+    return int(seq)
+
+
+def _unsettle(connection: sa.Connection, operation_id: str, phase: str, fields: Fields | None) -> None:
+    """From now on nobody knows what there is of the phase's things, until it has succeeded."""
+    applied = _applied(connection, operation_id)
+    known = applied.get(phase)
+    if known is None and fields is None:
+        return
+    known = known or {"facts": {}, "seq": 0}
+    _set_applied(
+        connection,
+        operation_id,
+        applied | {phase: known | {"settled": False} | ({} if fields is None else {"fields": fields})},
+    )
+
+
+def _settle(connection: sa.Connection, operation_id: str, phase: str, settled: Settled | None, seq: int) -> None:
+    applied = _applied(connection, operation_id)
+    if settled is not None:
+        entry = {"fields": settled.fields, "facts": settled.facts, "settled": True, "seq": seq}
+        _set_applied(connection, operation_id, applied | {phase: entry})
+    elif applied.pop(phase, None) is not None:
+        _set_applied(connection, operation_id, applied)
+
+
+def _applied(connection: sa.Connection, operation_id: str) -> dict[str, Any]:
+    owner = sa.select(operations.c.installation).where(operations.c.id == operation_id).scalar_subquery()
+    query = sa.select(installations.c.applied).where(installations.c.name == owner)
+    found: dict[str, Any] | None = connection.execute(query).scalar_one()
+    return found or {}
+
+
+def _set_applied(connection: sa.Connection, operation_id: str, applied: dict[str, Any]) -> None:
+    owner = sa.select(operations.c.installation).where(operations.c.id == operation_id).scalar_subquery()
+    connection.execute(sa.update(installations).where(installations.c.name == owner).values(applied=applied))
 
 
 def _set_operation(

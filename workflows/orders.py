@@ -29,6 +29,10 @@ class Order:
     spec: InstallationSpec
     graph: Graph
     options: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] | None = None
+    """What is known of the installation from the start: for kinds that change what is there."""
+    applied: dict[str, Any] | None = None
+    """Those kinds' ground (workflows/applied.py), in JSON form."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def insert_first(connection: sa.Connection, dbos: DBOSClient, order: Order, key:
         "spec": order.spec.public(),
         "operation_id": order.id,
     }
-    row |= {"outputs": {}, "facts": {}, "created_at": moment, "updated_at": moment}
+    row |= {"outputs": {}, "facts": {}, "applied": {}, "created_at": moment, "updated_at": moment}
     tombstone = sa.and_(installations.c.name == name, installations.c.state == "DELETED")
     exists = sa.select(installations.c.name).where(installations.c.name == name)
     if connection.execute(exists).first() is None:
@@ -68,7 +72,9 @@ def insert_first(connection: sa.Connection, dbos: DBOSClient, order: Order, key:
 def insert_next(connection: sa.Connection, dbos: DBOSClient, order: Order, *, after: str) -> bool:
     """An operation on an installation whose latest is `after`. False, and nothing done, when it is not any more."""
     this = sa.and_(installations.c.name == order.spec.name, installations.c.operation_id == after)
-    values = {"state": "PENDING", "operation_id": order.id, "updated_at": now()}
+    values: dict[str, Any] = {"state": "PENDING", "operation_id": order.id, "updated_at": now()}
+    if order.facts is not None:
+        values |= {"spec": order.spec.public(), "applied": order.applied}
     if connection.execute(sa.update(installations).where(this).values(values)).rowcount == 0:
         return False
     _insert(connection, dbos, order)
@@ -86,7 +92,9 @@ def _insert(connection: sa.Connection, dbos: DBOSClient, order: Order) -> None:
         queue_partition_key=order.spec.aws.role_arn or "own-account",
         app_version=APPLICATION_VERSION,
     )
-    arguments = [order.id, order.spec.public()] + ([] if order.kind == "install" else [order.options])
+    arguments: list[Any] = [order.id, order.spec.public()]
+    arguments += [] if order.kind == "install" else [order.options]
+    arguments += [] if order.facts is None else [order.facts]
     dbos.enqueue_in_transaction(connection, options, *arguments)
 
 

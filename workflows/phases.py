@@ -1,12 +1,18 @@
 """The whole process on one page: what Podium does, in what order, and what each part waits for.
 
-Install plan, progress, the page's graph and the uninstall order all come from this table. `weight` is the expected
+Install plan, progress, the page's graph, the uninstall order and an upgrade's phases all come from these tables. `weight` is the expected
 duration at AWS in seconds (published figures, design.md section 2); `skip` says for which specs a phase has nothing to do.
 What only needs the control plane is applied while nodes are still coming; `awaits` names what its readiness hangs on.
 """
 
+from dataclasses import replace
+from functools import partial
+
 from workflows import removal
-from workflows.graph import Graph, Phase, Undo, undoing
+from workflows.changes import account as account_changes
+from workflows.changes import infrastructure as infrastructure_changes
+from workflows.changes import workloads as workload_changes
+from workflows.graph import Change, Graph, Phase, Undo, undoing
 from workflows.install import account, application, conductor, infrastructure, platform
 from workflows.spec import ExposureMode, InstallationSpec
 
@@ -49,7 +55,35 @@ PHASES: tuple[Phase, ...] = (
 )
 # fmt: on
 
-INSTALL = Graph(PHASES)
+# fmt: off
+CHANGES: dict[str, Change] = {
+    "preflight": Change(("aws",), "Checking what the change needs", account_changes.preflight),
+    "network": Change(("network",), followers=("egress",)),
+    "cluster": Change(("cluster",), "Changing the EKS control plane", infrastructure_changes.cluster, 120),
+    "addons": Change((), "Bringing the add-ons up to date", infrastructure_changes.addons),
+    "nodes": Change(("nodes",), "Changing the nodes", infrastructure_changes.nodes, 300),
+    "database": Change(("database",), "Changing the PostgreSQL instance", infrastructure_changes.database, 600),
+    "registry": Change(("app.image", "app.migrate_image", "registry"), followers=("migration", "app")),
+    "namespace": Change(("namespace", "console.port"), followers=("databases", "secrets", "console", "migration", "ingress", "autoscaling")),
+    "ingress-nginx": Change(("charts.ingress_nginx",)),
+    "sealed-secrets": Change(("charts.sealed_secrets",), followers=("secrets",)),
+    "keda": Change(("charts.keda",)),
+    "databases": Change(("database.existing",)),
+    "secrets": Change(("conductor.license_key", "database.sslmode", "database.existing"), followers=("conductor", "api-key", "app")),
+    "conductor": Change(("conductor", "database.sslmode", "database.existing"), "Rolling out Conductor", workload_changes.conductor),
+    "console": Change(("console",), "Rolling out the Console", workload_changes.console),
+    "api-key": Change(("app.name",), followers=("app",)),
+    "migration": Change(("app.image", "app.migrate_image", "registry", "database.sslmode", "database.existing"), "Migrating the app's database", workload_changes.migration, followers=("privileges",)),
+    "privileges": Change(("database.existing",), "Trying that the app cannot change the schema", workload_changes.privileges),
+    "app": Change(("app", "registry", "autoscaling.enabled", "database.sslmode", "database.existing"), "Rolling out the application", workload_changes.app),
+    "ingress": Change(("exposure",)),
+    "autoscaling": Change(("autoscaling",)),
+}
+# fmt: on
+"""What in the spec each phase goes by, and how it brings what is there to another spec; a phase without a function of
+its own for that does what an install does, which finds what is there."""
+
+INSTALL = Graph(tuple(replace(phase, change=CHANGES.get(phase.name, Change())) for phase in PHASES))
 
 _NOTHING = Undo("Nothing to unmake", removal.nothing)
 
@@ -62,3 +96,10 @@ UNINSTALL = undoing(
 
 GRAPHS = {"install": INSTALL, "uninstall": UNINSTALL}
 """By kind of operation."""
+
+
+def kubernetes_hop(version: str) -> Phase:
+    """One minor version of Kubernetes up: the control plane takes about ten minutes, the nodes are rolled one by one."""
+    title = f"Upgrading Kubernetes to {version}"
+    run = partial(infrastructure_changes.kubernetes, version=version)
+    return Phase(f"kubernetes-{version.replace('.', '-')}", title, (), run, _NOTHING, 1200)

@@ -31,8 +31,8 @@ class PhaseRecord:
 class OperationRecord:
     """One durable run on an installation; `id` is the DBOS workflow id.
 
-    `kind`: install or uninstall. `state`: PENDING, RUNNING, WAITING, SUCCEEDED, FAILED, CANCELLING or CANCELLED.
-    `progress` is a percentage. `options` is how it was asked for, `report` what it has to say at its end.
+    `kind`: install, upgrade, repair or uninstall. `state`: PENDING, RUNNING, WAITING, SUCCEEDED, FAILED, CANCELLING or
+    CANCELLED. `progress` is a percentage. `options` is how it was asked for, `report` what it has to say at its end.
     """
 
     id: str
@@ -51,7 +51,8 @@ class OperationRecord:
 
 @dataclass(frozen=True)
 class InstallationRecord:
-    """The lasting thing. `spec` holds no secret value, only references."""
+    """The lasting thing. `spec` holds no secret value, only references; `facts` and `applied` are for later operations
+    (workflows/applied.py)."""
 
     name: str
     id: str
@@ -61,6 +62,8 @@ class InstallationRecord:
     created_at: datetime
     updated_at: datetime
     operation: OperationRecord
+    facts: dict[str, Any] = field(default_factory=dict)
+    applied: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -66,4 +66,4 @@ def _parents_step(steps: list[StepInfo], again: set[str]) -> int | None:
 
 
 def _starts_child(step: StepInfo) -> bool:
-    return step["function_name"] in ("podium.phase", "podium.undo-phase")
+    return step["function_name"] in ("podium.phase", "podium.undo-phase", "podium.change-phase")

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Dialect
 metadata = sa.MetaData()
 
 VERSION_TABLE = "podium_alembic_version"
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration: a database that has it is not migrated, which spares loading alembic at every start."""
 
 
@@ -38,6 +38,7 @@ installations = sa.Table(
     sa.Column("spec", sa.JSON, nullable=False),
     sa.Column("outputs", sa.JSON, nullable=False),
     sa.Column("facts", sa.JSON, nullable=False, server_default="{}"),
+    sa.Column("applied", sa.JSON(none_as_null=True)),
     sa.Column("operation_id", sa.String(64), nullable=False),
     sa.Column("event_seq", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_at", UtcDateTime, nullable=False),

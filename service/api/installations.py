@@ -8,9 +8,9 @@ from fastapi.responses import JSONResponse
 from service.api import pages
 from service.api.auth import bearer
 from service.api.idempotency import IdempotencyKey, canonical_body, fingerprint
-from service.api.models import Installation, InstallationPage, Operation, Plan, ProvideRequest, RetryRequest
+from service.api.models import ChangePlan, Installation, InstallationPage, Operation, Plan, ProvideRequest, RetryRequest
 from service.api.names import Engine, InstallationName
-from workflows.errors import NotFound
+from workflows.errors import NotFound, Renamed
 from workflows.records import OperationRecord
 from workflows.spec import InstallationSpec
 
@@ -104,6 +104,38 @@ def get_installation(name: InstallationName, engine: Engine) -> Any:
     if found is None:
         raise NotFound(f"There is no installation {name}.")
     return found
+
+
+@router.put(
+    "/installations/{name}",
+    operation_id="applyInstallation",
+    status_code=202,
+    response_model=Operation,
+    summary="Bring an installation to a changed spec",
+    responses={
+        200: {"model": ChangePlan, "description": "The plan (with validate_only=true, or nothing differs)."},
+        202: {"headers": _HEADERS, "description": "Accepted: the upgrade runs; watch the operation."},
+    },
+)
+def apply_installation(
+    name: InstallationName,
+    spec: InstallationSpec,
+    engine: Engine,
+    response: Response,
+    validate_only: Annotated[bool, Query(description="Only plan: begin nothing.")] = False,
+) -> Any:
+    """Touches only what differs from what was applied, and what had not ended well before.
+
+    The body is the whole specification. What cannot be changed is refused with what to do instead (in a plan: listed as
+    impossible). The same request again answers with the same operation.
+    """
+    if spec.name != name:
+        raise Renamed(name, spec.name)
+    if not validate_only:
+        changed = engine.control.apply(spec)
+        if not changed.unchanged:
+            return _point_to(response, changed.operation)
+    return JSONResponse(ChangePlan.model_validate(engine.control.plan_change(spec)).model_dump(mode="json"))
 
 
 @router.delete(

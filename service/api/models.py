@@ -145,7 +145,7 @@ class Operation(Answer):
     installation: str
     """Name of the installation."""
     kind: str = Field(examples=["install"])
-    """What it does: install or uninstall."""
+    """What it does: install, upgrade, repair or uninstall."""
     options: dict[str, Any] = {}
     """How it was asked for."""
     report: dict[str, Any] | None = None
@@ -278,6 +278,57 @@ class Plan(Answer):
     """The phases and what each needs."""
     resources: list[PlannedResource]
     """What would be created, by name."""
+    warnings: list[PlanWarning]
+    """What may surprise."""
+
+
+class FieldChange(Answer):
+    """One field of the spec that differs from what was applied."""
+
+    field: str = Field(examples=["nodes.count"])
+    """Path of the field."""
+    before: Any
+    """The value that was applied."""
+    after: Any
+    """The value that is asked for."""
+    action: Literal["create", "update", "replace", "remove", "impossible"]
+    """What it takes; impossible: see message and remedy."""
+    phases: list[str]
+    """The phases that have to do something about it."""
+    message: str
+    """What is to be known of it."""
+    remedy: str
+    """What to do instead, when it is impossible."""
+
+
+class ChangingPhase(Answer):
+    """One phase that a change would run."""
+
+    name: str
+    """Stable name."""
+    title: str
+    """What it does."""
+    needs: list[str]
+    """Phases before it."""
+    weight: float
+    """Expected duration at AWS, seconds."""
+    action: Literal["create", "update", "replace", "remove"]
+    """What it does to its things."""
+    why: str
+    """Why it is touched."""
+
+
+class ChangePlan(Answer):
+    """What a changed spec would do; nothing is begun."""
+
+    name: str
+    """Name of the installation."""
+    unchanged: bool
+    """Whether there is nothing to do."""
+    changes: list[FieldChange]
+    """The fields that differ."""
+    phases: list[ChangingPhase]
+    """What would run, in order."""
     warnings: list[PlanWarning]
     """What may surprise."""
 

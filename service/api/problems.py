@@ -146,6 +146,35 @@ def _in_progress(_request: Request, error: Exception) -> JSONResponse:
     )
 
 
+def _impossible(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.Impossible)  # noqa: S101 - registered for this type only
+    names = ", ".join(one["field"] for one in error.fields)
+    return problem(
+        422,
+        "IMMUTABLE_FIELD",
+        f"This cannot be changed of an installation: {names}.",
+        remedy="Leave these fields as they are, or do what `errors` says of each.",
+        field_problems=error.fields,
+        fault=Fault.USER,
+        retryable=False,
+    )
+
+
+def _renamed(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.Renamed)  # noqa: S101 - registered for this type only
+    remedy = f"Send the spec with name {error.name}, or install the other one with POST /v1/installations."
+    return invalid([{"field": "name", "message": "Names another installation than the path.", "remedy": remedy}])
+
+
+def _uninstall_begun(_request: Request, _error: Exception) -> JSONResponse:
+    return problem(
+        409,
+        "UNINSTALL_BEGUN",
+        "An uninstall of this installation was begun and has not ended well.",
+        remedy="Bring it to its end (POST …:retry), then install anew with POST /v1/installations.",
+    )
+
+
 def _unknown_phase(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.UnknownPhase)  # noqa: S101 - registered for this type only
     remedy = f"Use one of {', '.join(error.names)}."
@@ -202,6 +231,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.WrongState, _wrong_state)
     app.add_exception_handler(errors.OperationInProgress, _in_progress)
     app.add_exception_handler(errors.UnknownPhase, _unknown_phase)
+    app.add_exception_handler(errors.Impossible, _impossible)
+    app.add_exception_handler(errors.Renamed, _renamed)
+    app.add_exception_handler(errors.UninstallBegun, _uninstall_begun)
     app.add_exception_handler(PodiumError, _podium_error)
     app.add_exception_handler(errors.DatabaseUnavailable, _database_unavailable)
     app.add_exception_handler(OperationalError, _database_unavailable)

@@ -72,6 +72,15 @@ class Api:
         params = {"data": data, "force": str(force).lower()}
         return self._send("DELETE", f"/v1/installations/{quote(name)}", params=params)
 
+    def plan_change(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """What `apply` would do."""
+        params = {"validate_only": "true"}
+        return self._send("PUT", f"/v1/installations/{quote(_name_of(spec))}", json=spec, params=params)
+
+    def apply(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """The operation that was begun, or the plan that says that there is nothing to do."""
+        return self._send("PUT", f"/v1/installations/{quote(_name_of(spec))}", json=spec)
+
     def events(self, name: str) -> Iterator[dict[str, Any]]:
         """The whole log, oldest first."""
         path: str | None = f"/v1/installations/{quote(name)}/events"
@@ -119,6 +128,13 @@ class Api:
         return Unreachable(
             f"no Podium answers at {self.url}. Start one with podium serve or podium demo, or set PODIUM_URL."
         )
+
+
+def _name_of(spec: dict[str, Any]) -> str:
+    name = spec.get("name")
+    if not isinstance(name, str) or not name:
+        raise CliError("the spec has no name: add the name of the installation that is to change.")
+    return name
 
 
 class Unreachable(CliError):

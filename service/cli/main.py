@@ -136,6 +136,20 @@ def cancel(name: Name, home: Home = _HOME) -> None:
 
 
 @app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="The whole changed spec, YAML or JSON; - reads standard input.")],
+    plan_only: Annotated[bool, typer.Option("--plan", help="Show what would change; begin nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    home: Home = _HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Bring an installation to a changed spec; only what differs is touched."""
+    from service.cli import applying  # noqa: PLC0415
+
+    applying.apply(home, file, plan_only=plan_only, ask=not yes, as_json=as_json)
+
+
+@app.command()
 def uninstall(
     name: Name,
     delete_data: Annotated[

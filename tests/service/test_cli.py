@@ -131,6 +131,28 @@ def test_status_retry_cancel_uninstall_and_events_talk_to_the_sandboxs_service(
     assert "There is no installation nothing." in capsys.readouterr().err
 
 
+def test_apply_shows_the_plan_and_begins_the_upgrade(
+    home: Path, story: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    story.finish_all()
+    file, at_home = tmp_path / "changed.yaml", ("--home", str(home))
+    file.write_text(yaml.safe_dump(story.spec.public()))
+    assert podium("apply", str(file), *at_home) == 0
+    assert "there is nothing to do" in capsys.readouterr().out
+    file.write_text(yaml.safe_dump(story.spec.public() | {"nodes": {"count": 4}}))
+    assert podium("apply", str(file), "--plan", *at_home) == 0
+    assert "nodes.count  2     4" in capsys.readouterr().out
+    assert podium("apply", str(file), "--yes", *at_home) == 0
+    assert "dbos-conductor: changing (operation " in capsys.readouterr().out
+    file.write_text(yaml.safe_dump(story.spec.public() | {"namespace": "other"}))
+    assert podium("apply", str(file), "--yes", *at_home) == 1
+    assert "namespace: Kubernetes objects cannot be moved" in capsys.readouterr().err
+    file.write_text("aws: {region: us-west-2}")
+    assert podium("apply", str(file), *at_home) == 1
+    assert "the spec has no name" in capsys.readouterr().err
+
+
 def test_events_are_followed_as_they_happen(home: Path, app: FastAPI, story: Story) -> None:
     with connect(home) as api:
         lines = api.follow("dbos-conductor")

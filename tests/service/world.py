@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from steps.errors import Problem
-from workflows.journal import Journal
+from workflows.fields import leaves, part
+from workflows.journal import Journal, Settled
+from workflows.phases import INSTALL
 from workflows.runtime import Runtime, RuntimeSettings, launch
 from workflows.spec import Aws, Exposure, ExposureMode, InstallationSpec
 
@@ -41,7 +43,7 @@ class Story:
     """Writes what the engine would write, so that a test can put an installation into any state."""
 
     def __init__(self, runtime: Runtime, spec: InstallationSpec = GUIDE) -> None:
-        self.journal = Journal(runtime.engine)
+        self.journal, self.spec = Journal(runtime.engine), spec
         created = runtime.control.create(spec, idempotency_key=None, fingerprint="")
         self.operation = created.installation.operation
         self.journal.operation_started(self.operation.id)
@@ -54,7 +56,14 @@ class Story:
     def finish(self, *phases: str) -> None:
         self.run(*phases)
         for phase in phases:
-            self.journal.phase_succeeded(self.operation.id, phase, self.title(phase))
+            fields = part(leaves(self.spec.public()), INSTALL[phase].change.inputs)
+            settled = Settled(fields, {"kubernetes_version": "1.31"} if phase == "preflight" else {})
+            self.journal.phase_succeeded(self.operation.id, phase, self.title(phase), settled)
+
+    def finish_all(self) -> None:
+        """The installation is READY."""
+        self.finish(*(phase.name for phase in INSTALL.wanted(self.spec)))
+        self.journal.operation_succeeded(self.operation.id, outputs={}, facts={})
 
     def fail(self, phase: str, problem: Problem) -> None:
         self.run(phase)

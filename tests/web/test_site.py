@@ -15,6 +15,7 @@ from tests.service.conftest import URL
 from tests.service.world import KEY, Story
 from web.session import login_token
 from workflows.runtime import Runtime
+from workflows.spec import InstallationSpec
 
 NAME = "/installations/dbos-conductor"
 DENIED = Problem(Code.AWS_ACCESS_DENIED, "<script>alert('x')</script> is not allowed.", Fault.USER, True, "Allow <it>.")
@@ -216,3 +217,41 @@ def test_without_a_key_the_page_is_open_to_this_machine_only(
     assert client.post("/v1/installations/dbos-conductor:cancel", headers={"Origin": "https://x"}).status_code == 403
     assert client.post(f"{NAME}/cancel", data={"csrf": "0" * 64}).status_code == 403
     assert client.post(f"{NAME}/cancel", data={"csrf": token}).status_code == 200
+
+
+def test_an_upgrade_says_what_it_changes(page: TestClient, story: Story, runtime: Runtime) -> None:
+    story.finish_all()
+    runtime.control.apply(InstallationSpec.model_validate(story.spec.public() | {"nodes": {"count": 7}}))
+    text = unescape(page.get(NAME).text)
+    assert "nodes.count" in text
+    assert "<code>2</code> → <code>7</code>" in text
+
+
+def test_uninstalling_needs_the_name_and_keeps_a_snapshot(page: TestClient, story: Story, runtime: Runtime) -> None:
+    story.finish_all()
+    token = csrf(page.get(NAME).text)
+    refused = page.post(f"{NAME}/uninstall", data={"csrf": token, "name": "other"})
+    assert refused.status_code == 409
+    assert "repeat the installation" in unescape(refused.text)
+    done = page.post(f"{NAME}/uninstall", data={"csrf": token, "name": "dbos-conductor", "data": "retain"})
+    assert done.status_code == 200
+    found = runtime.ledger.installation("dbos-conductor")
+    assert found is not None
+    assert (found.operation.kind, found.operation.options) == ("uninstall", {"data": "retain", "force": False})
+    assert "/uninstall" not in done.text
+
+
+def test_a_tombstone_shows_the_snapshot_what_was_left_and_the_proof(
+    page: TestClient, story: Story, runtime: Runtime
+) -> None:
+    story.finish_all()
+    operation = runtime.control.delete("dbos-conductor", data="retain", force=False)
+    report = {
+        "final_snapshot": {"id": "dbos-conductor-pg-final-1", "arn": "arn:aws:rds:x", "note": ""},
+        "left": [{"arn": "arn:aws:ecr:dbos-app", "why": "it holds images"}],
+        "proof": {"checked_at": "2026-11-24T03:00:00+00:00", "services": [{"service": "ec2"}], "leftovers": []},
+    }
+    story.journal.operation_succeeded(operation.id, outputs={}, facts={}, report=report)
+    text = page.get(NAME).text
+    for word in ("dbos-conductor-pg-final-1", "it holds images", "0 leftovers in 1 services"):
+        assert word in text

@@ -24,9 +24,9 @@ def world() -> World:
 
 
 @contextmanager
-def running(tmp_path: Path, world: World, *, asking: bool = False) -> Iterator[Runtime]:
+def running(tmp_path: Path, world: World, *, asking: bool = False, scaling: bool = False) -> Iterator[Runtime]:
     settings = RuntimeSettings(database_url=f"sqlite:///{tmp_path}/podium.db", helm="helm")
-    runtime = launch(settings, graphs=toy_graphs(world, asking=asking))
+    runtime = launch(settings, graphs=toy_graphs(world, asking=asking, scaling=scaling))
     try:
         yield runtime
     finally:
@@ -39,8 +39,8 @@ def runtime(tmp_path: Path, world: World) -> Iterator[Runtime]:
         yield runtime
 
 
-def start(runtime: Runtime) -> None:
-    runtime.control.create(SPEC, idempotency_key=None, fingerprint="")
+def start(runtime: Runtime, spec: InstallationSpec = SPEC) -> None:
+    runtime.control.create(spec, idempotency_key=None, fingerprint="")
 
 
 def until(runtime: Runtime, found: Callable[[InstallationRecord], bool], seconds: float = 20) -> InstallationRecord:

@@ -10,7 +10,8 @@ from steps.waiting import Blocked, NeedsPerson, Pending
 from workflows.context import context
 from workflows.durable import Run
 from workflows.facts import Facts
-from workflows.graph import Graph, Phase, Undo, undoing
+from workflows.graph import Change, Graph, Phase, Undo, never, undoing
+from workflows.spec import InstallationSpec
 
 
 @dataclass
@@ -58,8 +59,19 @@ def ask(operation_id: str, phase: str) -> str | NeedsPerson:
     return given["secret"] if given else NeedsPerson("An API key is needed.", "Provide one.")
 
 
-def toy_graphs(world: World, *, asking: bool = False) -> dict[str, Graph]:
-    """a -> (b, c) -> d; each phase has three steps, the second one a wait, in c it hangs on b. d is in the cluster."""
+INPUTS = {"a": ("aws",), "b": ("nodes",), "c": ("database",), "d": ("console",), "e": ("autoscaling",)}
+FOLLOWERS = {"c": ("d",)}
+
+
+def _not_scaled(spec: InstallationSpec) -> bool:
+    return not spec.autoscaling.enabled
+
+
+def toy_graphs(world: World, *, asking: bool = False, scaling: bool = False) -> dict[str, Graph]:
+    """a -> (b, c) -> d; each phase has three steps, the second one a wait, in c it hangs on b. d is in the cluster.
+
+    A change has one step. With `scaling` there is a fifth, e, behind d, which not every spec wants.
+    """
 
     def phase(name: str, *needs: str) -> Phase:
         async def run(run: Run) -> Facts:
@@ -75,10 +87,18 @@ def toy_graphs(world: World, *, asking: bool = False) -> dict[str, Graph]:
             await run.wait(f"Waiting for {name} to go", look, 1, world, f"un{name}2")
             return Facts()
 
-        undone = Undo(f"Undoing {name}", undo, in_cluster=name == "d")
-        return Phase(name, f"Doing {name}", needs, run, undone, 1, awaits=("b",) if name == "c" else ())
+        async def change(run: Run) -> Facts:
+            await run.step(f"Changing {name}", make, world, f"{name}+")
+            return Facts(zones=[name])
 
-    install = Graph((phase("a"), phase("b", "a"), phase("c", "a"), phase("d", "b", "c")))
+        undone = Undo(f"Undoing {name}", undo, in_cluster=name == "d")
+        changed = Change(INPUTS[name], f"Changing {name}", change, followers=FOLLOWERS.get(name, ()))
+        skip = _not_scaled if name == "e" else never
+        awaits = ("b",) if name == "c" else ()
+        return Phase(name, f"Doing {name}", needs, run, undone, 1, skip, awaits, change=changed)
+
+    phases = [phase("a"), phase("b", "a"), phase("c", "a"), phase("d", "b", "c")]
+    install = Graph((*phases, phase("e", "d")) if scaling else tuple(phases))
     return {"install": install, "uninstall": undoing(install, first=_first(world), last=_last(world))}
 
 

@@ -1,0 +1,1 @@
+from workflows.install.account import preflight
