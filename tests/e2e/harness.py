@@ -81,6 +81,11 @@ class Sandbox:
     def clear_faults(self) -> None:
         httpx2.delete(f"{self.env['SANDBOX_CONTROL_URL']}/faults").raise_for_status()
 
+    def push(self, repository: str, tag: str) -> None:
+        """An image into a repository, as a person's `docker push`."""
+        body = {"repository": repository, "tag": tag}
+        httpx2.post(f"{self.env['SANDBOX_CONTROL_URL']}/images", json=body).raise_for_status()
+
     def calls(self) -> list[dict[str, Any]]:
         """AWS's call log."""
         answer = httpx2.get(f"{self.env['SANDBOX_CONTROL_URL']}/calls", timeout=30).raise_for_status().json()
