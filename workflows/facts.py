@@ -39,7 +39,7 @@ class Facts(TypedDict, total=False):
     load_balancer_host: str
     load_balancer_port: int
 
-    secrets_hash: str
+    node_group: str
     smoke_test: dict[str, Any]
 
     final_snapshot: dict[str, Any] | None

@@ -64,6 +64,13 @@ class Ledger:
         with self._engine.connect() as connection:
             return set(connection.execute(query).scalars())
 
+    def attempt(self, operation_id: str, phase: str) -> int:
+        """1, and one more with each retry of the phase."""
+        query = sa.select(phases.c.attempt).where(phases.c.operation_id == operation_id, phases.c.name == phase)
+        with self._engine.connect() as connection:
+            found: int = connection.execute(query).scalar_one()
+            return found
+
     def provided(self, operation_id: str, phase: str) -> dict[str, Any] | None:
         """What a person provided for a waiting phase: a reference to a secret, or None."""
         query = sa.select(phases.c.provided).where(phases.c.operation_id == operation_id, phases.c.name == phase)
