@@ -7,6 +7,7 @@ What an update changes is shown when it has succeeded. Refusals are worded as us
 github.com/hashicorp/terraform-provider-aws/issues/19478).
 """
 
+import json
 import uuid
 from typing import Any
 
@@ -184,7 +185,7 @@ def _comparable(value: Any) -> Any:
 def _params(changed: Wire) -> dict[str, str]:
     """As DescribeUpdate shows them, e.g. PublicAccessCidrs: ["10.0.0.0/8"]."""
     inner = changed.get("resourcesVpcConfig", changed)
-    return {f"{key[0].upper()}{key[1:]}": str(value) for key, value in inner.items()}
+    return {f"{key[0].upper()}{key[1:]}": json.dumps(value) for key, value in inner.items()}
 
 
 def _free(cluster: Cluster, of: str, kind: str, what: str) -> None:

@@ -116,11 +116,11 @@ class Instances(SandboxBackend, RDSBackend):
             return True
         if not self.servers.ready(arn):
             return False
-        changed = modifications.apply(instance)
-        if changed & modifications.RESTARTING:
+        if modifications.must_restart(instance):
             self.servers.restart(arn)
+            return False
         instance.status = "available"
-        if "allocated_storage" in changed:
+        if "allocated_storage" in modifications.apply(instance):
             instance.status = "storage-optimization"
             self.cloud.lifecycle.begin(KIND, change.key, "update", self.cloud.clock.create("rds:optimization"))
         self.show_endpoint(instance)

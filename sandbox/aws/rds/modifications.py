@@ -22,7 +22,6 @@ DEFERRED = (
     "backup_retention_period",
     "db_instance_class",
     "engine_version",
-    "master_user_password",
     "multi_az",
 )
 RESTARTING = {"db_instance_class", "engine_version"}
@@ -51,9 +50,17 @@ def clock_kind(instance: Any) -> str:
     return "rds:storage" if "allocated_storage" in applying else "rds:modify"
 
 
+def must_restart(instance: Any) -> bool:
+    """Whether its server has to be restarted before the change is applied: says so once."""
+    before = getattr(instance, "sandbox_restarted", False)
+    instance.sandbox_restarted = bool(set(getattr(instance, "sandbox_applying", ())) & RESTARTING)
+    return instance.sandbox_restarted and not before
+
+
 def apply(instance: Any) -> set[str]:
     """Names of what has been changed now."""
     applying = set(getattr(instance, "sandbox_applying", ()))
+    instance.sandbox_restarted = False
     for key in applying:
         setattr(instance, key, instance.pending_modified_values.pop(key))
     instance.sandbox_applying = []
