@@ -132,10 +132,9 @@ def run_steps(podium: Podium) -> None:
     conductor.ensure_conductor(kube, OWNER, PLACE, "dbosdev/conductor", 1, True)
     console.ensure_console(kube, OWNER, PLACE, "dbosdev/console", 1, 8080)
     app.ensure_app(kube, OWNER, PLACE, IMAGE, 1, None)
-    before = kube.get("Deployment", "console", PLACE)
-    assert before is not None
     rollback.healthy_generation(kube, PLACE, "console")
-    (replica_set,) = until(lambda: kube.list("ReplicaSet", PLACE, labels={"app": "console"}))
+    until(lambda: bool(kube.list("ReplicaSet", PLACE, labels={"app": "console"})))
+    (replica_set,) = kube.list("ReplicaSet", PLACE, labels={"app": "console"})
     rollback.roll_back(kube, OWNER, PLACE, "console", replica_set["metadata"]["name"])
     migration.delete_earlier_jobs(kube, OWNER, PLACE, "another")
     ingress.ensure_ingress(kube, OWNER, PLACE, "/conductor", "/app")
