@@ -10,7 +10,15 @@ import pytest
 
 from sandbox.aws.snapshot import WAIT
 from tests.sandbox.aws.standin import Network, StandIn, make_network, make_role, until
-from tests.sandbox.aws.test_eks import add_nodes, code, create_cluster, delete_cluster, group_status, remove_nodes, status
+from tests.sandbox.aws.test_eks import (
+    add_nodes,
+    code,
+    create_cluster,
+    delete_cluster,
+    group_status,
+    remove_nodes,
+    status,
+)
 
 VCPUS = "L-1216C47A"
 
@@ -27,9 +35,7 @@ def outcome(aws: StandIn, update: dict[str, Any], **of: str) -> str:
 
 def scale(aws: StandIn, count: int) -> dict[str, Any]:
     sizes = {"minSize": count, "maxSize": count, "desiredSize": count}
-    answer = aws.client("eks").update_nodegroup_config(
-        clusterName="one", nodegroupName="default", scalingConfig=sizes
-    )
+    answer = aws.client("eks").update_nodegroup_config(clusterName="one", nodegroupName="default", scalingConfig=sizes)
     return dict(answer["update"])
 
 
@@ -115,9 +121,7 @@ def test_a_group_is_as_large_as_it_is_told(aws: StandIn, nodes: None) -> None:
     wrong = {"minSize": 2, "desiredSize": 1}
     eks = aws.client("eks")
     until(lambda: group_status(aws), "ACTIVE")
-    refused = code(
-        lambda: eks.update_nodegroup_config(clusterName="one", nodegroupName="default", scalingConfig=wrong)
-    )
+    refused = code(lambda: eks.update_nodegroup_config(clusterName="one", nodegroupName="default", scalingConfig=wrong))
     assert refused[0] == "InvalidParameterException"
 
 
