@@ -1,4 +1,4 @@
-"""The change functions of workflows/changes against AWS's stand-in with a cluster behind it: nodes, pods, PostgreSQL."""
+"""The change functions against AWS's stand-in with a cluster behind it: nodes, pods, a database."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ class Straight:
     aws: Aws
     spec: InstallationSpec
     facts: Facts
-    owner: Owner = Owner(NAME, "operation")
+    owner: Owner = field(default_factory=lambda: Owner(NAME, "operation"))
     log: list[str] = field(default_factory=list)
 
     @property
