@@ -1,6 +1,6 @@
 """Canaries through a whole life with failures, kills and refusals; then every place where text ends up is searched.
 
-Canaries are all secrets there are: what is given (licence keys), what Podium and AWS make (passwords, the Conductor key,
+Canaries are all secrets there are: what is given (licence keys), what Podium and AWS make (passwords, Conductor's key,
 the sealing key), what the service is given (its API key, AWS's secret key, the database's password). They are searched
 in plain, base64, URL-encoded, JSON-escaped and hexadecimal form.
 """
