@@ -31,7 +31,7 @@ from sandbox.nodes.nodes import NodeGroup, allocatable
 from sandbox.nodes.ports import HOST, PortBook
 from sandbox.nodes.proxy import ServiceProxy
 
-CHECK_PERIOD = 10.0  # seconds between looks at what others may have left or taken
+CHECK_PERIOD = 2.0  # seconds between looks at what others may have left or taken
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,17 @@ class PortBook:
 
     def listen(self, name: str, preferred: int | None = None) -> socket.socket:
         """A listening socket, on `preferred` or the port that the listener of that name had before if it is free."""
-        listener = self._bind(preferred or self._remembered.get(name))
+        return self._listening(name, self._bind(preferred or self._remembered.get(name)))
+
+    def take(self, name: str, port: int) -> socket.socket | None:
+        """A listening socket at that very port; None when somebody has it."""
+        bound = _try_bind(port)
+        if bound is None:
+            return None
+        self._taken.add(port)
+        return self._listening(name, bound)
+
+    def _listening(self, name: str, listener: socket.socket) -> socket.socket:
         listener.listen(128)
         listener.setblocking(False)
         port = listener.getsockname()[1]

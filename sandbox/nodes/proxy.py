@@ -2,8 +2,9 @@
 
 In a pod network it answers at its ClusterIP too (`cluster_ips.py`), and only those of type LoadBalancer are announced.
 The port is written to the Service's annotation `sandbox.podium/ports`, {"80": 41235}. When a cluster has several node
-groups, and so several agents, one of them owns the annotation (`sandbox.podium/ports-owner`, the name of its first
-node); another one takes it over when nothing answers there any more.
+agents (of node groups, or of nodes that came later), one of them owns the annotation (`sandbox.podium/ports-owner`, the
+name of its first node); another one takes it over, and the port itself, when nothing answers there any more: so a load
+balancer stays where it is when all nodes are exchanged.
 """
 
 import asyncio
@@ -37,6 +38,7 @@ class ServiceProxy:
         self._client, self._book, self._owner = client, book, owner
         self._services, self._backends, self._announces = services, backends, announces
         self._listeners: dict[tuple[str, str, int], Listener] = {}
+        self._earlier: list[Listener] = []  # which pods here were told of before their port was taken over
         self._tasks: set[asyncio.Task[None]] = set()
 
     def resolve(self, host: str, port: int) -> tuple[str, int]:
@@ -68,7 +70,7 @@ class ServiceProxy:
         """Closes all listeners."""
         for task in list(self._tasks):
             task.cancel()
-        for listener in self._listeners.values():
+        for listener in [*self._listeners.values(), *self._earlier]:
             await listener.close()
 
     def _listener(self, namespace: str, service: str, port: int) -> Listener:
@@ -90,13 +92,27 @@ class ServiceProxy:
         if not ours or (owner == self._owner and theirs == ours):
             return
         foreign = owner not in {None, self._owner} and theirs.keys() == ours.keys() and theirs != ours
-        if foreign and await _answers(theirs):
-            return
+        if foreign:
+            if await _answers(theirs) or not self._take_over(namespace, name, theirs):
+                return
+            ours = theirs
         mine = {PORTS_ANNOTATION: json.dumps(ours), OWNER_ANNOTATION: self._owner}
         try:
             await self._client.patch(SERVICES, name, {"metadata": {"annotations": mine}}, namespace)
         except ApiError as error:
             log.info("annotating service %s/%s: %s", namespace, name, error)
+
+    def _take_over(self, namespace: str, service: str, ports: Mapping[str, int]) -> bool:
+        """Listen where an agent did that has ended; False when another was faster."""
+        for text, number in ports.items():
+            name = (namespace, service, int(text))
+            taken = self._book.take(f"{namespace}/{service}:{text}", number)
+            if taken is None:
+                return False
+            self._earlier.append(self._listeners[name])
+            self._listeners[name] = Listener(taken)
+            self._spawn(self._listeners[name].serve(lambda name=name: self._backends(*name)))  # type: ignore[misc]
+        return True
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)

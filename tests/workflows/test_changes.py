@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -112,7 +113,18 @@ class Installation:
             "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "two"}}, "template": template},
         }
         self.api.request("POST", "/apis/apps/v1/namespaces/default/deployments", body)
-        until(lambda: len(self.pods()) == 2)
+        service = {"metadata": {"name": "two"}, "spec": {"selector": {"app": "two"}, "ports": [{"port": 80}]}}
+        self.api.request(
+            "POST", "/api/v1/namespaces/default/services", {"apiVersion": "v1", "kind": "Service"} | service
+        )
+        until(lambda: len(self.pods()) == 2 and self.service_port())
+
+    def service_port(self) -> int | None:
+        """Where the Service answers on this machine, if it does."""
+        found = self.api.request("GET", "/api/v1/namespaces/default/services/two")["metadata"].get("annotations") or {}
+        port = int(json.loads(found.get("sandbox.podium/ports", "{}")).get("80", 0))
+        with socket.socket() as probe:
+            return port if port and probe.connect_ex(("127.0.0.1", port)) == 0 else None
 
     def group(self, name: str) -> dict[str, Any]:
         eks = self.cloud.client("eks")
@@ -215,7 +227,7 @@ def test_more_nodes_come_without_disturbing_a_pod_and_fewer_are_drained(made: In
 
 
 def test_another_instance_type_moves_the_pods_to_a_group_of_their_own(made: Installation) -> None:
-    before = made.pods()
+    before, port = made.pods(), made.service_port()
     larger = spec_of(nodes={"count": 1, "instance_type": "t3.large"})
     made.run(infrastructure.nodes, larger)
     group = made.facts["node_group"]
@@ -224,6 +236,7 @@ def test_another_instance_type_moves_the_pods_to_a_group_of_their_own(made: Inst
     assert _groups(made.nodes()) == {group}
     until(lambda: len(made.pods()) == 2)
     assert not made.pods().keys() & before.keys()
+    until(lambda: made.service_port() == port)
     created = made.calls_of("CreateNodegroup")
     made.run(infrastructure.nodes, larger)
     assert made.calls_of("CreateNodegroup") == created, "what is there is not made again"
