@@ -26,19 +26,19 @@ def product(server: ApiServer) -> Iterator[Client]:
     client.close()
 
 
-def manifest(place: str, image: str, replicas: int = 1, **env: str) -> dict[str, Any]:
+def manifest(place: str, image: str, env: dict[str, str] | None = None, *, replicas: int = 1) -> dict[str, Any]:
     found = deployment("web", replicas=replicas)
     found |= {"apiVersion": "apps/v1", "kind": "Deployment"}
     found["metadata"] |= {"namespace": place, "labels": {"podium/installation": "contract"}}
     container = found["spec"]["template"]["spec"]["containers"][0]
     container["image"] = image
-    container["env"] = [{"name": name, "value": value} for name, value in env.items()]
+    container["env"] = [{"name": name, "value": value} for name, value in (env or {}).items()]
     return found
 
 
 def rolled_out(kube: Kube, product: Client, image: str, **env: str) -> dict[str, Any]:
     """Applied, its pods running; the healthy generation."""
-    product.apply(manifest(kube.namespace, image, **env))
+    product.apply(manifest(kube.namespace, image, env))
 
     def healthy() -> dict[str, Any] | None:
         for pod in kube.items("pods", labelSelector="app=web"):
@@ -55,7 +55,7 @@ def test_the_deployment_goes_back_to_the_very_template_and_replica_set(kube: Kub
     first = rolled_out(kube, product, "example/app:1", A="1")
     before = kube.get(APPS, "web")["spec"]["template"]
     product.patch("Deployment", "web", kube.namespace, {"metadata": {"annotations": {"team": "payments"}}})
-    product.apply(manifest(kube.namespace, "example/app:broken", A="2", B="new"))
+    product.apply(manifest(kube.namespace, "example/app:broken", {"A": "2", "B": "new"}))
     kube.until(lambda: len(kube.items(SETS)) == 2)
     assert rollback.healthy_generation(product, kube.namespace, "web") is None
     rollback.roll_back(product, OWNER, kube.namespace, "web", first)
@@ -73,7 +73,7 @@ def test_the_deployment_goes_back_to_the_very_template_and_replica_set(kube: Kub
 
 def test_after_going_back_the_next_generation_is_applied_as_always(kube: Kube, product: Client) -> None:
     first = rolled_out(kube, product, "example/app:1", A="1")
-    product.apply(manifest(kube.namespace, "example/app:broken", A="2", B="new"))
+    product.apply(manifest(kube.namespace, "example/app:broken", {"A": "2", "B": "new"}))
     kube.until(lambda: len(kube.items(SETS)) == 2)
     rollback.roll_back(product, OWNER, kube.namespace, "web", first)
     third = rolled_out(kube, product, "example/app:3", A="3")
@@ -99,7 +99,7 @@ def test_number_of_pods_and_ports_of_the_service_go_back_too(kube: Kube, product
     product.apply(service(kube.namespace, 8080))
     first = rolled_out(kube, product, "example/app:1")
     before = kube.get("services", "web")["spec"]
-    product.apply(manifest(kube.namespace, "example/app:broken", 3))
+    product.apply(manifest(kube.namespace, "example/app:broken", replicas=3))
     product.apply(service(kube.namespace, 80))
     rollback.roll_back(product, OWNER, kube.namespace, "web", first)
     assert kube.get("services", "web")["spec"] == before
@@ -120,7 +120,7 @@ def test_the_number_of_pods_that_an_autoscaler_has_chosen_stays(kube: Kube, prod
 def test_pods_that_are_away_for_a_moment_do_not_make_a_generation_unhealthy(
     kube: Kube, product: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when their node is exchanged in the same upgrade; a generation that never was complete is none to go back to."""
+    """As when their node is exchanged in the same upgrade."""
     first = rolled_out(kube, product, "example/app:1")
     [pod] = kube.items("pods")
     run(kube, pod["metadata"]["name"], ready=False)

@@ -30,6 +30,16 @@ def _condition(obj: Any, kind: str) -> tuple[str, str, str]:
     return found["status"], found["reason"], found["message"]
 
 
+def _until_available(kube: Kube, replicas: int) -> Any:
+    """The Deployment, once it has so many available replicas."""
+
+    def available() -> Any:
+        obj = kube.get(APPS, "web")
+        return obj if obj["status"].get("availableReplicas") == replicas else None
+
+    return kube.until(available)
+
+
 def test_a_rollout_progresses_and_completes(kube: Kube) -> None:
     kube.made(APPS, deployment("web", replicas=2))
     pods_of(kube, "app=web", 2)
@@ -93,9 +103,7 @@ def test_a_rollout_that_was_complete_stays_so_when_pods_are_lost(kube: Kube) -> 
     for ready in (False, True):  # two are lost, one comes back
         for name in names[ready:2]:
             run(kube, name, ready=ready)
-        left = 1 + ready
-        kube.until(lambda left=left: kube.get(APPS, "web")["status"].get("availableReplicas") == left)
-        obj = kube.get(APPS, "web")
+        obj = _until_available(kube, 1 + ready)
         assert _condition(obj, "Progressing") == complete
         assert _condition(obj, "Available")[:2] == ("False", "MinimumReplicasUnavailable")
 

@@ -93,11 +93,17 @@ def _progressing(deployment: Object, new: Object | None, counts: dict[str, int])
     if new is None:
         return old
     subject = f'ReplicaSet "{name_of(new)}"'
-    if _stays_complete(old, counts):
+    if old is not None and _stays_complete(old, counts):
         return old
     if _complete(deployment, counts):
         message = f"{subject} has successfully progressed."
         return _condition(deployment, "Progressing", "True", "NewReplicaSetAvailable", message)
+    return _under_way(deployment, new, counts, old)
+
+
+def _under_way(deployment: Object, new: Object, counts: dict[str, int], old: Object | None) -> Object:
+    """The condition Progressing of a rollout that is not complete; `old` as it was."""
+    subject = f'ReplicaSet "{name_of(new)}"'
     if old is None or (f'"{name_of(new)}"' not in old["message"] and HISTORY not in annotations_of(new)):
         message = f'Created new replica set "{name_of(new)}"'
         return _condition(deployment, "Progressing", "True", "NewReplicaSetCreated", message)
@@ -108,10 +114,9 @@ def _progressing(deployment: Object, new: Object | None, counts: dict[str, int])
     return _timed_out(deployment, subject) if _overdue(deployment, old) else old
 
 
-def _stays_complete(progressing: Object | None, counts: dict[str, int]) -> bool:
+def _stays_complete(progressing: Object, counts: dict[str, int]) -> bool:
     """Whether a rollout that was complete is not undone by what the counts say: no pod of another template is there."""
-    complete = progressing is not None and progressing["reason"] == "NewReplicaSetAvailable"
-    return complete and counts["replicas"] == counts["updatedReplicas"]
+    return bool(progressing["reason"] == "NewReplicaSetAvailable" and counts["replicas"] == counts["updatedReplicas"])
 
 
 def _complete(deployment: Object, counts: dict[str, int]) -> bool:
