@@ -31,6 +31,7 @@ from steps import (
     namespace,
     object_events,
     preflight_cluster,
+    ready_nodes,
     rollback,
 )
 from steps.clients.aws import Aws
@@ -43,6 +44,7 @@ from steps.errors import PodiumError, TransientError
 from steps.findings import Findings
 from steps.names import Owner
 from steps.secret_store import SecretStore
+from steps.waiting import Pending
 from tests.cluster.eks import kinds_chart
 from tests.cluster.eks.access import CLUSTER, ROLES_FILE, acting_as, apply_file, kube_of, set_environment
 from tests.cluster.planes import Plane, until
@@ -132,6 +134,7 @@ def run_steps(podium: Podium) -> None:
     conductor.ensure_conductor(kube, OWNER, PLACE, "dbosdev/conductor", 1, True)
     console.ensure_console(kube, OWNER, PLACE, "dbosdev/console", 1, 8080)
     app.ensure_app(kube, OWNER, PLACE, IMAGE, 1, None)
+    assert isinstance(ready_nodes.await_ready_nodes(kube, "default", 1), Pending)
     assert rollback.healthy_generation(kube, PLACE, "console") is None  # no node, no pod that is ready
     until(lambda: bool(kube.list("ReplicaSet", PLACE, labels={"app": "console"})))
     (replica_set,) = kube.list("ReplicaSet", PLACE, labels={"app": "console"})
