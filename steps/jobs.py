@@ -74,9 +74,19 @@ def other_jobs(kube: Kube, owner: Owner, namespace: str, component: str, name: s
 
 
 def is_over(job: Object) -> bool:
-    """Complete, or failed for good, or on its way out."""
-    ended = objects.condition(job, "Complete").get("status") == "True" or failure_reason(job) is not None
-    return ended or "deletionTimestamp" in job["metadata"]
+    """Complete, or failed for good."""
+    return objects.condition(job, "Complete").get("status") == "True" or failure_reason(job) is not None
+
+
+def cannot_start(kube: Kube, namespace: str, job: Object) -> bool:
+    """Whether a Job's pod cannot start (see steps/pods.py), so that the Job neither runs nor ends."""
+    try:
+        pods.diagnose(kube, namespace, _pods(kube, namespace, job))
+    except PodiumError as error:
+        if error.code not in (Code.WORKLOAD_FAILED, Code.IMAGE_PULL_FAILED):
+            raise
+        return True
+    return False
 
 
 def failure_reason(job: Object) -> str | None:

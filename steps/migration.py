@@ -3,7 +3,7 @@
 from typing import Any
 
 from steps import jobs, objects
-from steps.clients.kubernetes import Kube
+from steps.clients.kubernetes import Kube, Object
 from steps.names import Owner
 from steps.waiting import Pending
 
@@ -14,18 +14,31 @@ PURPOSE = "dbos-migrate"
 def ensure_job(kube: Kube, owner: Owner, namespace: str, image: str, app_role: str, generation: str) -> str | Pending:
     """Start the Job of this generation unless it runs or is complete; its name. Needs the Secret postgres-admin.
 
-    Pending while the Job of another generation runs: two migrations side by side would meet in the same tables.
+    Pending while the Job of another generation runs: two migrations side by side would meet in the same tables. One
+    that cannot start, and nobody waits for any longer, is removed.
     """
     name = jobs.job_name(PURPOSE, generation)
-    running = [one for one in jobs.other_jobs(kube, owner, namespace, COMPONENT, name) if not jobs.is_over(one)]
-    if running:
-        return Pending(f"Job {running[0]['metadata']['name']} of an earlier operation still runs")
+    for earlier in jobs.other_jobs(kube, owner, namespace, COMPONENT, name):
+        if (in_the_way := _in_the_way(kube, namespace, earlier)) is not None:
+            return Pending(f"Job {earlier['metadata']['name']} of an earlier operation {in_the_way}")
     job = objects.load(COMPONENT, owner, namespace)["Job"]
     job["metadata"]["name"] = name
     container = objects.container(job)
     container["image"] = image
     container["args"] = ["migrate", "--app-role", app_role]
     return jobs.ensure_job(kube, owner, job)
+
+
+def _in_the_way(kube: Kube, namespace: str, job: Object) -> str | None:
+    """What is with a Job that is not over; None when it is. One that is being deleted stays until its pods are gone."""
+    if "deletionTimestamp" in job["metadata"]:
+        return "is being deleted"
+    if jobs.is_over(job):
+        return None
+    if not jobs.cannot_start(kube, namespace, job):
+        return "still runs"
+    kube.delete("Job", job["metadata"]["name"], namespace, propagation="Foreground")
+    return "could not start and is removed"
 
 
 def await_job(kube: Kube, namespace: str, job: str) -> dict[str, Any] | Pending:

@@ -25,6 +25,8 @@ def await_deployment(kube: Kube, namespace: str, name: str) -> dict[str, Any] | 
     missing = unfinished(deployment)
     if missing is None:
         return {"ready": int((deployment.get("status") or {}).get("availableReplicas") or 0)}
+    if not is_seen(deployment):  # until then its newest pods are those of the generation before
+        return Pending(f"{name}: {missing}")
     trouble = pods.diagnose(kube, namespace, newest_pods(kube, namespace, deployment))
     return Pending(f"{name}: {trouble or _creation_failure(deployment) or missing}")
 
@@ -32,7 +34,7 @@ def await_deployment(kube: Kube, namespace: str, name: str) -> dict[str, Any] | 
 def unfinished(deployment: Object) -> str | None:
     """What is missing, in a few words; None when the rollout is complete."""
     status, wanted = deployment.get("status") or {}, int(deployment["spec"].get("replicas", 1))
-    if int(status.get("observedGeneration") or 0) < int(deployment["metadata"].get("generation") or 0):
+    if not is_seen(deployment):
         return "waiting for the controller to see the change"
     updated = int(status.get("updatedReplicas") or 0)
     if updated < wanted:
@@ -43,6 +45,12 @@ def unfinished(deployment: Object) -> str | None:
     if available < updated:
         return f"{available} of {updated} pods ready"
     return None
+
+
+def is_seen(deployment: Object) -> bool:
+    """Whether the controller has acted on the Deployment as it is now: status and revision speak of it."""
+    observed = int((deployment.get("status") or {}).get("observedGeneration") or 0)
+    return observed >= int(deployment["metadata"].get("generation") or 0)
 
 
 def newest_pods(kube: Kube, namespace: str, deployment: Object) -> list[Object]:

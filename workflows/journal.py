@@ -137,6 +137,15 @@ class Journal:
             message = f"{problem.message} Trying again in {seconds:.0f} s."
             _log(connection, operation_id, "step.repeated", message, phase=phase, step=step, data=problem.as_dict())
 
+    def rolling_back(self, operation_id: str, phase: str, step: str, action: str, problem: Problem) -> bool:
+        """A rollout failed with `problem`, and is going back. False when the operation was cancelled meanwhile."""
+        with self._engine.begin() as connection:
+            going = _set_phase(connection, operation_id, phase, {"action": action[:400]})
+            if going:
+                data = problem.as_dict()
+                _log(connection, operation_id, "rollout.rolling_back", action, phase=phase, step=step, data=data)
+            return going
+
     def rolled_back(self, operation_id: str, phase: str, step: str, words: str, problem: Problem) -> None:
         """A rollout failed with `problem`; `words` say how going back went."""
         with self._engine.begin() as connection:

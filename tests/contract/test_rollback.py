@@ -1,4 +1,4 @@
-"""Going back to the generation before: the very template, the very ReplicaSet, and nothing else of the Deployment."""
+"""Going back to the generation before: the very template, the very ReplicaSet, as many pods, the Service's ports."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from steps.clients.kubernetes import Kube as Client
 from steps.errors import PodiumError
 from steps.names import Owner
 from tests.contract.kube import Kube
-from tests.contract.kubelet import pods_of, run_all
+from tests.contract.kubelet import pods_of, run, run_all
 from tests.contract.objects import deployment
 from tests.contract.server import ApiServer
 
@@ -26,28 +26,28 @@ def product(server: ApiServer) -> Iterator[Client]:
     client.close()
 
 
-def manifest(place: str, image: str, **env: str) -> dict[str, Any]:
-    found = deployment("web", replicas=1)
+def manifest(place: str, image: str, env: dict[str, str] | None = None, *, replicas: int = 1) -> dict[str, Any]:
+    found = deployment("web", replicas=replicas)
     found |= {"apiVersion": "apps/v1", "kind": "Deployment"}
     found["metadata"] |= {"namespace": place, "labels": {"podium/installation": "contract"}}
     container = found["spec"]["template"]["spec"]["containers"][0]
     container["image"] = image
-    container["env"] = [{"name": name, "value": value} for name, value in env.items()]
+    container["env"] = [{"name": name, "value": value} for name, value in (env or {}).items()]
     return found
 
 
-def rolled_out(kube: Kube, product: Client, image: str, **env: str) -> dict[str, str]:
+def rolled_out(kube: Kube, product: Client, image: str, **env: str) -> dict[str, Any]:
     """Applied, its pods running; the healthy generation."""
-    product.apply(manifest(kube.namespace, image, **env))
+    product.apply(manifest(kube.namespace, image, env))
 
-    def healthy() -> dict[str, str] | None:
+    def healthy() -> dict[str, Any] | None:
         for pod in kube.items("pods", labelSelector="app=web"):
             if pod["spec"]["containers"][0]["image"] == image and "podIP" not in pod["status"]:
                 run_all(kube, f"pod-template-hash={pod['metadata']['labels']['pod-template-hash']}")
         found = rollback.healthy_generation(product, kube.namespace, "web")
         return found if found and found["image"] == image else None
 
-    found: dict[str, str] = kube.until(healthy)
+    found: dict[str, Any] = kube.until(healthy)
     return found
 
 
@@ -55,10 +55,10 @@ def test_the_deployment_goes_back_to_the_very_template_and_replica_set(kube: Kub
     first = rolled_out(kube, product, "example/app:1", A="1")
     before = kube.get(APPS, "web")["spec"]["template"]
     product.patch("Deployment", "web", kube.namespace, {"metadata": {"annotations": {"team": "payments"}}})
-    product.apply(manifest(kube.namespace, "example/app:broken", A="2", B="new"))
+    product.apply(manifest(kube.namespace, "example/app:broken", {"A": "2", "B": "new"}))
     kube.until(lambda: len(kube.items(SETS)) == 2)
     assert rollback.healthy_generation(product, kube.namespace, "web") is None
-    rollback.roll_back(product, OWNER, kube.namespace, "web", first["replica_set"])
+    rollback.roll_back(product, OWNER, kube.namespace, "web", first)
 
     found = kube.get(APPS, "web")
     assert found["spec"]["template"] == before
@@ -73,9 +73,9 @@ def test_the_deployment_goes_back_to_the_very_template_and_replica_set(kube: Kub
 
 def test_after_going_back_the_next_generation_is_applied_as_always(kube: Kube, product: Client) -> None:
     first = rolled_out(kube, product, "example/app:1", A="1")
-    product.apply(manifest(kube.namespace, "example/app:broken", A="2", B="new"))
+    product.apply(manifest(kube.namespace, "example/app:broken", {"A": "2", "B": "new"}))
     kube.until(lambda: len(kube.items(SETS)) == 2)
-    rollback.roll_back(product, OWNER, kube.namespace, "web", first["replica_set"])
+    rollback.roll_back(product, OWNER, kube.namespace, "web", first)
     third = rolled_out(kube, product, "example/app:3", A="3")
     assert third["replica_set"] != first["replica_set"]
     container = kube.get(APPS, "web")["spec"]["template"]["spec"]["containers"][0]
@@ -85,5 +85,46 @@ def test_after_going_back_the_next_generation_is_applied_as_always(kube: Kube, p
 def test_a_generation_that_is_gone_is_said_to_be(kube: Kube, product: Client) -> None:
     product.apply(manifest(kube.namespace, "example/app:1"))
     with pytest.raises(PodiumError, match="ReplicaSet web-none is not there any more"):
-        rollback.roll_back(product, OWNER, kube.namespace, "web", "web-none")
+        rollback.roll_back(product, OWNER, kube.namespace, "web", {"replica_set": "web-none"})
     assert rollback.healthy_generation(product, kube.namespace, "other") is None
+
+
+def service(place: str, target: int) -> dict[str, Any]:
+    meta = {"name": "web", "namespace": place, "labels": {"podium/installation": "contract"}}
+    spec = {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": target}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
+
+
+def test_number_of_pods_and_ports_of_the_service_go_back_too(kube: Kube, product: Client) -> None:
+    product.apply(service(kube.namespace, 8080))
+    first = rolled_out(kube, product, "example/app:1")
+    before = kube.get("services", "web")["spec"]
+    product.apply(manifest(kube.namespace, "example/app:broken", replicas=3))
+    product.apply(service(kube.namespace, 80))
+    rollback.roll_back(product, OWNER, kube.namespace, "web", first)
+    assert kube.get("services", "web")["spec"] == before
+    assert kube.get(APPS, "web")["spec"]["replicas"] == 1
+    product.apply(service(kube.namespace, 80))  # the next generation: nothing but the port is another
+    assert kube.get("services", "web")["spec"]["ports"][0]["targetPort"] == 80
+    assert kube.get("services", "web")["spec"]["clusterIP"] == before["clusterIP"]
+
+
+def test_the_number_of_pods_that_an_autoscaler_has_chosen_stays(kube: Kube, product: Client) -> None:
+    first = rolled_out(kube, product, "example/app:1")
+    product.apply(manifest(kube.namespace, "example/app:broken"))
+    kube.patch(APPS, "web", {"spec": {"replicas": 2}}, "merge", "scale")
+    rollback.roll_back(product, OWNER, kube.namespace, "web", first, scaled=True)
+    assert kube.get(APPS, "web")["spec"]["replicas"] == 2
+
+
+def test_pods_that_are_away_for_a_moment_do_not_make_a_generation_unhealthy(
+    kube: Kube, product: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when their node is exchanged in the same upgrade."""
+    first = rolled_out(kube, product, "example/app:1")
+    [pod] = kube.items("pods")
+    run(kube, pod["metadata"]["name"], ready=False)
+    kube.until(lambda: not kube.get(APPS, "web")["status"].get("availableReplicas"))
+    assert rollback.healthy_generation(product, kube.namespace, "web") == first
+    monkeypatch.setattr(rollback, "MOMENT_SECONDS", 0.0)
+    assert rollback.healthy_generation(product, kube.namespace, "web") is None

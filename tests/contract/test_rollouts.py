@@ -30,6 +30,16 @@ def _condition(obj: Any, kind: str) -> tuple[str, str, str]:
     return found["status"], found["reason"], found["message"]
 
 
+def _until_available(kube: Kube, replicas: int) -> Any:
+    """The Deployment, once it has so many available replicas."""
+
+    def available() -> Any:
+        obj = kube.get(APPS, "web")
+        return obj if obj["status"].get("availableReplicas") == replicas else None
+
+    return kube.until(available)
+
+
 def test_a_rollout_progresses_and_completes(kube: Kube) -> None:
     kube.made(APPS, deployment("web", replicas=2))
     pods_of(kube, "app=web", 2)
@@ -83,6 +93,39 @@ def test_a_new_template_is_rolled_out_beside_the_old_one(kube: Kube) -> None:
     obj = _until(kube, "NewReplicaSetAvailable")
     assert obj["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "2"
     assert sorted(each["spec"]["replicas"] for each in kube.items(SETS)) == [0, 2]
+
+
+def test_a_rollout_that_was_complete_stays_so_when_pods_are_lost(kube: Kube) -> None:
+    kube.made(APPS, deployment("web", replicas=3))
+    run_all(kube, "app=web", 3)
+    complete = _condition(_until(kube, "NewReplicaSetAvailable"), "Progressing")
+    names = [pod["metadata"]["name"] for pod in kube.items("pods")]
+    for ready in (False, True):  # two are lost, one comes back
+        for name in names[ready:2]:
+            run(kube, name, ready=ready)
+        obj = _until_available(kube, 1 + ready)
+        assert _condition(obj, "Progressing") == complete
+        assert _condition(obj, "Available")[:2] == ("False", "MinimumReplicasUnavailable")
+
+
+def test_an_earlier_template_gets_its_replica_set_again_and_its_pods_are_left_alone(kube: Kube) -> None:
+    kube.made(APPS, deployment("web", replicas=2))
+    run_all(kube, "app=web", 2)
+    _until(kube, "NewReplicaSetAvailable")
+    [first] = kube.items(SETS)
+    before = {pod["metadata"]["uid"] for pod in kube.items("pods")}
+    for image in ("example/app:broken", "example/app:1"):
+        change = {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": image}]}}}}
+        kube.patch(APPS, "web", change, "strategic")
+        pods_of(kube, "app=web", 3 if image.endswith("broken") else 2)
+    obj = _until(kube, "NewReplicaSetAvailable")
+    name = first["metadata"]["name"]
+    assert _condition(obj, "Progressing")[2] == f'ReplicaSet "{name}" has successfully progressed.'
+    assert {pod["metadata"]["uid"] for pod in kube.items("pods")} == before
+    assert obj["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "3"
+    assert {each["metadata"]["name"]: each["spec"]["replicas"] for each in kube.items(SETS)}[name] == 2
+    marks = {key.partition("/")[2]: value for key, value in kube.get(SETS, name)["metadata"]["annotations"].items()}
+    assert (marks["revision"], marks["revision-history"]) == ("3", "1")
 
 
 def test_a_rollout_that_stands_still_misses_its_deadline(kube: Kube) -> None:

@@ -184,6 +184,25 @@ def test_drift_is_seen_without_changing_anything_and_repaired(upgraded: Life) ->
     assert "console" in upgraded.cluster.items("/api/v1/namespaces/dbos/services")
 
 
+def test_what_is_no_longer_wanted_is_removed_and_everything_else_lives_on(upgraded: Life) -> None:
+    cluster, scaled = upgraded.cluster, upgraded.spec["autoscaling"]
+    upgraded.apply(exposure={"mode": "internal"}, autoscaling=scaled | {"enabled": False}, app={"replicas": 2})
+    until(lambda: upgraded.service.phases()["ingress-nginx"]["state"] != "pending", "the removal is under way", 120)
+    upgraded.service.kill()
+    upgraded.service.start()
+    upgraded.service.reach("READY", seconds=240)
+    assert cluster.items("/apis/networking.k8s.io/v1/ingresses") == {}
+    namespaces = cluster.items("/api/v1/namespaces")
+    assert not {"keda", "ingress-nginx"} & set(namespaces)
+    assert "dbos" in namespaces
+    definitions = cluster.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+    assert [name for name in definitions if name.endswith("keda.sh")] == []
+    assert upgraded.cloud.client("elb").describe_load_balancers()["LoadBalancerDescriptions"] == []
+    app = cluster.get("/apis/apps/v1/namespaces/dbos/deployments/dbos-app")
+    assert (app["spec"]["replicas"], app["status"]["availableReplicas"]) == (2, 2)
+    assert upgraded.plan()["unchanged"] is True
+
+
 @pytest.fixture(scope="module")
 def uninstalled(upgraded: Life) -> Life:
     upgraded.kills = 0

@@ -61,6 +61,26 @@ def test_a_job_is_started_once_per_generation_and_never_beside_another(
     assert len(api.applied) == 2
 
 
+def test_an_earlier_job_that_cannot_start_is_removed_and_its_pods_are_waited_for(
+    api: RecordedApi, kube: Kube, owner: Owner
+) -> None:
+    first = start(kube, owner)
+    put_pod(api, first, "")
+    state = {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}
+    api.objects[f"{PODS}/{first}-x"]["status"] = {"containerStatuses": [{"name": "migrate", "state": state}]}
+    api.answer(f"DELETE {JOBS}/{first}", 200, {"kind": "Status"})
+
+    def second() -> object:
+        return migration.ensure_job(kube, owner, "dbos", "reg/dbos-migrate:2", "dbos_app_role", "2")
+
+    assert second() == Pending(f"Job {first} of an earlier operation could not start and is removed")
+    assert api.queries[f"DELETE {JOBS}/{first}"]["propagationPolicy"] == ["Foreground"]
+    api.objects[f"{JOBS}/{first}"]["metadata"]["deletionTimestamp"] = "2026-11-24T00:00:00Z"
+    assert second() == Pending(f"Job {first} of an earlier operation is being deleted")
+    del api.objects[f"{JOBS}/{first}"]
+    assert isinstance(second(), str)
+
+
 def test_earlier_generations_are_removed(api: RecordedApi, kube: Kube, owner: Owner) -> None:
     first = start(kube, owner)
     finish(api, first, FAILED)

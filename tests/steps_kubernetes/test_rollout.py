@@ -188,3 +188,11 @@ def test_troubles_of_the_revision_before_do_not_count(api: RecordedApi, kube: Ku
     put_deployment(api, READY | {"availableReplicas": 1})
     put_pod(api, waiting("ImagePullBackOff"), replica_set="rs-1")
     assert look(kube) == Pending("dbos-app: 1 of 2 pods ready")
+
+
+def test_pods_are_not_judged_before_the_controller_has_seen_the_change(api: RecordedApi, kube: Kube) -> None:
+    """Its newest pods are until then those of the generation before, whose failure is none of the new one."""
+    put_deployment(api, READY | {"observedGeneration": 1, "availableReplicas": 0})
+    put_pod(api, waiting("ImagePullBackOff"))
+    assert look(kube) == Pending("dbos-app: waiting for the controller to see the change")
+    assert "annotations" not in api.objects[POD]["metadata"]

@@ -63,9 +63,10 @@ async def privileges(run: Run) -> Facts:
 async def app(run: Run) -> Facts:
     """With autoscaling the number of pods is the autoscaler's."""
     kube, name, spec = run.kube, run.spec.namespace, run.spec.app
-    replicas = None if run.spec.autoscaling.enabled else spec.replicas
+    scaled = run.spec.autoscaling.enabled
+    replicas = None if scaled else spec.replicas
     image, url = run.facts["app_image"], conductor_url(run.spec)
     step, apply = of(application.ensure_app, kube, run.owner, name, image, replicas, url, app_name=spec.name)
-    new = Rollout(application.NAME, apply, partial(application.await_app, kube, name), step)
+    new = Rollout(application.NAME, apply, partial(application.await_app, kube, name), step, scaled=scaled)
     await roll_out(run, "Rolling out the application", new)
     return {}

@@ -130,7 +130,8 @@ async def autoscaling(run: Run) -> Facts:
 
 
 async def undo_autoscaling(run: Run) -> Facts:
-    await run.step("Deleting the ScaledObject", scaling.delete_scaled_object, run.kube, run.owner, run.spec.namespace)
+    kube, name = run.kube, run.spec.namespace
+    await run.wait("Deleting the ScaledObject", scaling.delete_scaled_object, 10, kube, run.owner, name)
     return {}
 
 

@@ -5,13 +5,22 @@ Source of the reasons and texts: k8s.io/kubernetes/pkg/controller/deployment (sy
 
 from collections.abc import Sequence
 
-from sandbox.kubernetes.controllers.objects import Object, age, find_condition, name_of, with_condition
+from sandbox.kubernetes.controllers.objects import (
+    Object,
+    age,
+    annotations_of,
+    find_condition,
+    name_of,
+    with_condition,
+)
 from sandbox.kubernetes.controllers.replicasets import replicas_of
 from sandbox.kubernetes.controllers.rollout import Bounds
 from sandbox.kubernetes.metadata import now
 
 _STILL = ("NewReplicaSetAvailable", "ProgressDeadlineExceeded", "DeploymentPaused")  # no rollout is under way
 DEFAULT_PROGRESS_DEADLINE_SECONDS = 600
+HISTORY = "deployment.kubernetes.io/revision-history"
+"""On a ReplicaSet: its earlier revisions, where its template has come back."""
 
 
 def deployment_status(deployment: Object, new: Object | None, old: Sequence[Object], limits: Bounds) -> Object:
@@ -84,10 +93,18 @@ def _progressing(deployment: Object, new: Object | None, counts: dict[str, int])
     if new is None:
         return old
     subject = f'ReplicaSet "{name_of(new)}"'
+    if old is not None and _stays_complete(old, counts):
+        return old
     if _complete(deployment, counts):
         message = f"{subject} has successfully progressed."
         return _condition(deployment, "Progressing", "True", "NewReplicaSetAvailable", message)
-    if old is None or f'"{name_of(new)}"' not in old["message"]:
+    return _under_way(deployment, new, counts, old)
+
+
+def _under_way(deployment: Object, new: Object, counts: dict[str, int], old: Object | None) -> Object:
+    """The condition Progressing of a rollout that is not complete; `old` as it was."""
+    subject = f'ReplicaSet "{name_of(new)}"'
+    if old is None or (f'"{name_of(new)}"' not in old["message"] and HISTORY not in annotations_of(new)):
         message = f'Created new replica set "{name_of(new)}"'
         return _condition(deployment, "Progressing", "True", "NewReplicaSetCreated", message)
     if _moved(deployment, counts):
@@ -95,6 +112,11 @@ def _progressing(deployment: Object, new: Object | None, counts: dict[str, int])
             _condition(deployment, "Progressing", "True", "ReplicaSetUpdated", f"{subject} is progressing.")
         )
     return _timed_out(deployment, subject) if _overdue(deployment, old) else old
+
+
+def _stays_complete(progressing: Object, counts: dict[str, int]) -> bool:
+    """Whether a rollout that was complete is not undone by what the counts say: no pod of another template is there."""
+    return bool(progressing["reason"] == "NewReplicaSetAvailable" and counts["replicas"] == counts["updatedReplicas"])
 
 
 def _complete(deployment: Object, counts: dict[str, int]) -> bool:

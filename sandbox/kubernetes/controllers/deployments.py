@@ -6,7 +6,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from sandbox.kubernetes.controllers.deployment_status import deployment_status, seconds_to_deadline
+from sandbox.kubernetes.controllers.deployment_status import HISTORY, deployment_status, seconds_to_deadline
 from sandbox.kubernetes.controllers.events import Recorder
 from sandbox.kubernetes.controllers.objects import (
     Object,
@@ -116,6 +116,7 @@ class Deployments(Controller):
             REVISION: str(revision),
             DESIRED: str(replicas_of(deployment)),
             MAXIMUM: str(replicas_of(deployment) + limits.surge),
+            **_history(new, revision),
         }
         if annotations_of(new) != marks:
             new["metadata"]["annotations"] = marks
@@ -184,6 +185,15 @@ def _template_hash(deployment: Object) -> str:
 
 def _revision(replica_set: Object) -> int:
     return int(annotations_of(replica_set).get(REVISION, 0))
+
+
+def _history(replica_set: Object, revision: int) -> dict[str, str]:
+    """The annotation of its earlier revisions, once it gets another one."""
+    before = _revision(replica_set)
+    if before in (0, revision):
+        return {}
+    known = annotations_of(replica_set).get(HISTORY)
+    return {HISTORY: f"{known},{before}" if known else str(before)}
 
 
 def _as_revision(replica_set: Object) -> Revision:

@@ -98,6 +98,9 @@ OWN = Role(
             "As above, of KEDA's events.",
         ),
         Rule(("apps",), ("replicasets",), ("list",), "Which pods are those of the newest rollout."),
+        Rule(
+            ("",), ("nodes",), ("list",), "Whether all nodes of a group have come before what runs on others is moved."
+        ),
         Rule(("",), ("pods",), ("list", "patch", "delete"), "Why one does not start; a reported one starts afresh."),
         Rule(
             ("",), ("events",), ("list",), "What its node says of its probes and volumes, and who refused to make it."

@@ -31,6 +31,7 @@ from steps import (
     namespace,
     object_events,
     preflight_cluster,
+    ready_nodes,
     rollback,
 )
 from steps.clients.aws import Aws
@@ -43,6 +44,7 @@ from steps.errors import PodiumError, TransientError
 from steps.findings import Findings
 from steps.names import Owner
 from steps.secret_store import SecretStore
+from steps.waiting import Pending
 from tests.cluster.eks import kinds_chart
 from tests.cluster.eks.access import CLUSTER, ROLES_FILE, acting_as, apply_file, kube_of, set_environment
 from tests.cluster.planes import Plane, until
@@ -132,10 +134,12 @@ def run_steps(podium: Podium) -> None:
     conductor.ensure_conductor(kube, OWNER, PLACE, "dbosdev/conductor", 1, True)
     console.ensure_console(kube, OWNER, PLACE, "dbosdev/console", 1, 8080)
     app.ensure_app(kube, OWNER, PLACE, IMAGE, 1, None)
-    rollback.healthy_generation(kube, PLACE, "console")
+    assert isinstance(ready_nodes.await_ready_nodes(kube, "default", 1), Pending)
+    assert rollback.healthy_generation(kube, PLACE, "console") is None  # no node, no pod that is ready
     until(lambda: bool(kube.list("ReplicaSet", PLACE, labels={"app": "console"})))
     (replica_set,) = kube.list("ReplicaSet", PLACE, labels={"app": "console"})
-    rollback.roll_back(kube, OWNER, PLACE, "console", replica_set["metadata"]["name"])
+    back = {"replica_set": replica_set["metadata"]["name"], "replicas": 1, "ports": [{"port": 80, "targetPort": 80}]}
+    rollback.roll_back(kube, OWNER, PLACE, "console", back)
     migration.delete_earlier_jobs(kube, OWNER, PLACE, "another")
     ingress.ensure_ingress(kube, OWNER, PLACE, "/conductor", "/app")
     autoscaling.ensure_scaled_object(kube, OWNER, PLACE, "taskQueue", 2, 1, 10, 15, 60)
