@@ -1,0 +1,25 @@
+"""The nodes themselves, as the cluster sees them: EKS calls a group active before a larger one has all of its nodes."""
+
+from typing import Any
+
+from steps.clients.kubernetes import Kube
+from steps.waiting import Pending
+
+GROUP_LABEL = "eks.amazonaws.com/nodegroup"
+
+
+def await_ready_nodes(kube: Kube, group: str, count: int) -> dict[str, int] | Pending:
+    """{nodes: how many} once the group has exactly so many nodes, all of them ready and open to pods."""
+    found = kube.list("Node", labels={GROUP_LABEL: group})
+    ready = [node for node in found if _is_ready(node)]
+    if len(ready) == len(found) == count:
+        return {"nodes": count}
+    return Pending(
+        f"{len(ready)} of {count} nodes are ready" + (f", {len(found) - len(ready)} are not" if found else "")
+    )
+
+
+def _is_ready(node: dict[str, Any]) -> bool:
+    conditions = (node.get("status") or {}).get("conditions") or []
+    states = {one["type"]: one["status"] for one in conditions}
+    return states.get("Ready") == "True" and not (node.get("spec") or {}).get("unschedulable")
