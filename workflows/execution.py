@@ -12,8 +12,10 @@ import structlog
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
+from workflows.context import context
 from workflows.database import is_sqlite, make_engine
 from workflows.heart import CONNECTION, Heart
+from workflows.interventions import Interventions
 from workflows.lease import Lease
 from workflows.orders import APPLICATION_VERSION, QUEUE
 from workflows.workers import APPLICATION, Registry, Rhythm, Worker, hand_over
@@ -52,9 +54,8 @@ class Membership:
         self._client = client = client_of(engine, patient=False)
         self._engine = make_engine(settings.database_url, 1, **CONNECTION)
         self.registry = Registry(engine, client, me, rhythm)
-        self.heart = Heart(
-            Registry(self._engine, client, me, rhythm), self.registry, lease, rhythm, settings.on_replaced
-        )
+        beats, finish = Registry(self._engine, client, me, rhythm), Interventions(engine, context(), client).finish
+        self.heart = Heart(beats, self.registry, lease, rhythm, finish, settings.on_replaced)
         lease.dead, lease.owns = rhythm.dead, self.registry.owns
 
     def end(self) -> None:
@@ -97,6 +98,7 @@ class Execution:
         if self._membership is None:
             client = client_of(self._engine)
             hand_over(self._engine, client, None)
+            Interventions(self._engine, context(), client).finish()
             client.destroy()
             return self._settings.executor_id
         self._membership.heart.start()

@@ -1,7 +1,7 @@
 """Reads of Podium's own tables. Writes are in `journal.py`; nothing else touches these tables."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -64,6 +64,22 @@ class Ledger:
         query = sa.select(phases.c.name).where(phases.c.operation_id == operation_id, phases.c.state == "failed")
         with self._engine.connect() as connection:
             return set(connection.execute(query).scalars())
+
+    def operations_in(self, states: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Installation and state by id, of the installations' latest operations that are in one of these states."""
+        latest = installations.c.operation_id == operations.c.id
+        query = sa.select(operations.c.id, operations.c.installation, operations.c.state)
+        with self._engine.connect() as connection:
+            found = connection.execute(query.join(installations, latest).where(operations.c.state.in_(states)))
+            return {row[0]: (row[1], row[2]) for row in found}
+
+    def interrupted_retry(self, operation_id: str) -> list[str] | None:
+        """The phases that the retry, which is the last that was heard of the operation itself, begins anew; else None."""
+        this = sa.and_(events.c.operation_id == operation_id, events.c.kind.startswith("operation."))
+        query = sa.select(events.c.kind, events.c.data).where(this).order_by(events.c.seq.desc()).limit(1)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return list(row[1].get("restart", ())) if row is not None and row[0] == "operation.retried" else None
 
     def attempt(self, operation_id: str, phase: str) -> int:
         """1, and one more with each retry of the phase."""

@@ -20,10 +20,9 @@ from workflows.context import Context
 from workflows.difference import Difference, again, difference
 from workflows.errors import Impossible, NotFound, OperationInProgress, UninstallBegun
 from workflows.plan import warnings_of
-from workflows.records import InstallationRecord, OperationRecord
+from workflows.records import ACTIVE, InstallationRecord, OperationRecord
 from workflows.spec import InstallationSpec, SecretReference
 
-ACTIVE = ("PENDING", "RUNNING", "WAITING", "CANCELLING")
 _GIVEN = SecretReference(secret="(given as a value)")  # noqa: S106 - a mark, not a secret
 """In a plan, for a value that has not been stored."""
 

@@ -129,6 +129,7 @@ class Story:
             self._pipe.send((what, phase))
             answer: str = self._pipe.recv()
         except (EOFError, ConnectionError):
+            self._bury()
             return None
         self.accepted[what] += answer == "done"
         return answer
