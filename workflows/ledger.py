@@ -59,11 +59,11 @@ class Ledger:
         with self._engine.connect() as connection:
             return [_event(row) for row in connection.execute(query).mappings()]
 
-    def failed_phases(self, operation_id: str) -> set[str]:
-        """Names of the phases that failed and were not retried."""
-        query = sa.select(phases.c.name).where(phases.c.operation_id == operation_id, phases.c.state == "failed")
+    def phase_states(self, operation_id: str) -> dict[str, str]:
+        """By phase."""
+        query = sa.select(phases.c.name, phases.c.state).where(phases.c.operation_id == operation_id)
         with self._engine.connect() as connection:
-            return set(connection.execute(query).scalars())
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def operations_in(self, states: Collection[str]) -> dict[str, tuple[str, str]]:
         """Installation and state by id, of the installations' latest operations that are in one of these states."""

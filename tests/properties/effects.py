@@ -158,7 +158,7 @@ def _look_around(site: Site, effect: Effect, needs: tuple[str, ...], operation_i
     unmet = {one: states[one] for one in needs if states[one] not in DONE}
     if unmet:
         site.is_wrong(f"{effect.name} was called before its phase's needs were met: {unmet}")
-    if states[effect.phase] in (*DONE, "failed", "pending"):
+    if states[effect.phase] in (*DONE, "failed"):
         site.is_wrong(f"{effect.name} was called while its phase is {states[effect.phase]}")
     if _is_recorded(operation_id, effect):
         site.is_wrong(f"{effect.name} was called again, though its result is recorded")

@@ -34,8 +34,8 @@ class Row:
 class Event:
     """Something that is done to the service once `after` more calls began, or the operation is over.
 
-    `what`: cancel, retry, from (a retry from phase number `phase`), kill, delete, or die: the next process ends at its
-    `commit`th commit to the database.
+    `what`: a request (cancel, retry, from (a retry from phase number `phase`), delete), within which the process ends at
+    its `commit`th commit to the database (0: it does not); or kill, after which the next process ends at that commit.
     """
 
     what: str
@@ -129,7 +129,7 @@ def _can_end(rows: tuple[Row, ...]) -> bool:
 @st.composite
 def tables(draw: st.DrawFn, most: int) -> tuple[Row, ...]:
     """Up to `most` phases; some are skipped, some await others, of which some stand behind them."""
-    count = draw(st.integers(1, most))
+    count = draw(st.integers(2, most))
     rows: list[Row] = []
     flags = st.lists(st.booleans(), min_size=1, max_size=2).map(tuple)
     for number in range(count):
@@ -161,17 +161,18 @@ def plans(draw: st.DrawFn, most: int = 5, events: int = 5) -> Plan:
         if draw(st.integers(0, 2)) == 0:
             kinds = st.sampled_from(LOOKS if effect.waits else FAULTS)
             faults[effect.name] = tuple(draw(st.lists(kinds, min_size=1, max_size=3)))
-    things = st.builds(
+    requests = st.builds(
         Event,
-        st.sampled_from(["cancel", "cancel", "retry", "retry", "from", "from", "kill", "delete", "die", "die", "die"]),
+        st.sampled_from(["cancel", "cancel", "retry", "from", "delete"]),
         st.integers(0, 4),
         st.integers(0, len(rows) - 1),
-        st.integers(1, 40),
+        st.just(0) | st.integers(1, 12),
     )
+    kills = st.builds(Event, st.just("kill"), st.integers(0, 4), st.just(0), st.just(0) | st.integers(1, 40))
     return Plan(
         rows,
         faults,
-        tuple(draw(st.lists(things, max_size=events))),
+        tuple(draw(st.lists(requests | kills, min_size=1, max_size=events))),
         first_death=draw(st.just(0) | st.integers(1, 60)),
         cluster=draw(st.booleans()),
     )

@@ -26,15 +26,16 @@ def serve(url: str, site: Site, plan: Plan, commit: int, pipe: Connection) -> No
     """Until the pipe is closed, or the `commit`th commit (0: none)."""
     os.setsid()
     _hurry()
-    if commit:
-        _die_at(commit)
+    death = _Death(commit)
     runtime = launch(RuntimeSettings(url, "service", rhythm=RHYTHM), graphs=graphs(site, plan))
     pipe.send("up")
     while True:
         try:
-            what, phase = pipe.recv()
+            what, phase, commit = pipe.recv()
         except EOFError:
             os._exit(0)
+        if commit:
+            death.comes_in(commit)
         pipe.send(_answer(_commands(runtime, phase)[what]))
 
 
@@ -58,15 +59,20 @@ def _answer(act: Callable[[], Any]) -> str:
     return "done"
 
 
-def _die_at(commit: int) -> None:
-    """Ends this process at that commit, of Podium's or of DBOS's connections, before it happens."""
-    seen = 0
+class _Death:
+    """Ends this process at a commit, of Podium's or of DBOS's connections, before it happens."""
 
-    @sa.event.listens_for(sa.Engine, "commit")
-    def count(_connection: sa.Connection) -> None:
-        nonlocal seen
-        seen += 1
-        if seen >= commit:
+    def __init__(self, commit: int) -> None:
+        self._left = commit
+        sa.event.listen(sa.Engine, "commit", self._count)
+
+    def comes_in(self, commits: int) -> None:
+        """At the `commits`th from now; 0: it does not come."""
+        self._left = commits
+
+    def _count(self, _connection: sa.Connection) -> None:
+        self._left -= 1
+        if self._left == 0:
             os._exit(9)
 
 

@@ -21,7 +21,7 @@ from workflows.ledger import Ledger
 from workflows.records import EventRecord, InstallationRecord
 
 TERMINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
-END_SECONDS = 25
+END_SECONDS = 60
 """How long an operation may take to end; patience of the plans' waits is longer."""
 LIVES = 60
 _context = multiprocessing.get_context("forkserver")
@@ -80,16 +80,13 @@ class Story:
         calls = len(self.site.calls())
         self._until(lambda: len(self.site.calls()) >= calls + 2 * event.after or self._is_over(), "calls")
         if event.what == "kill":
-            self._kill()
-        elif event.what == "die":
             self._death = event.commit
             self._kill()
-        elif event.what in ("retry", "from", "delete"):
+            return
+        if event.what != "cancel":
             self._end()
             check_rest(self)
-            self._say(event.what, event.phase)
-        else:
-            self._say(event.what, event.phase)
+        self._say(event.what, event.phase, event.commit)
 
     def _end(self) -> InstallationRecord:
         """Once the operation has ended, with the process kept alive."""
@@ -122,11 +119,11 @@ class Story:
                 return
         raise AssertionError(f"{what} was never answered")
 
-    def _say(self, what: str, phase: int = 0) -> str | None:
+    def _say(self, what: str, phase: int = 0, commit: int = 0) -> str | None:
         """The answer; None when the service died over it."""
         self._revive()
         try:
-            self._pipe.send((what, phase))
+            self._pipe.send((what, phase, commit))
             answer: str = self._pipe.recv()
         except (EOFError, ConnectionError):
             self._bury()
