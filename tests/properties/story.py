@@ -37,7 +37,7 @@ class Story:
         (folder / "faults.json").write_text(json.dumps(plan.faults))
         self.engine = make_engine(url, 2)
         self.ledger = Ledger(self.engine)
-        self.accepted: Counter[str] = Counter()
+        self.answers: list[str | None] = []
         self.lives = 0
         self._death = plan.first_death
         self._process: Any = None
@@ -86,7 +86,7 @@ class Story:
         if event.what != "cancel":
             self._end()
             check_rest(self)
-        self._say(event.what, event.phase, event.commit)
+        self.answers.append(self._say(event.what, event.phase, event.commit))
 
     def _end(self) -> InstallationRecord:
         """Once the operation has ended, with the process kept alive."""
@@ -128,7 +128,6 @@ class Story:
         except (EOFError, ConnectionError):
             self._bury()
             return None
-        self.accepted[what] += answer == "done"
         return answer
 
     def _revive(self) -> None:
