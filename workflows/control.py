@@ -54,11 +54,14 @@ class Control:
         return plan_of(self._graphs["install"], spec)
 
     def create(self, spec: InstallationSpec, *, idempotency_key: str | None, fingerprint: str) -> Created:
-        """Starts an install. Raises AlreadyExists, IdempotencyMismatch; PodiumError when a secret cannot be stored."""
+        """Starts an install.
+
+        Raises AlreadyExists, AlreadyInUse, IdempotencyMismatch; PodiumError when a secret cannot be stored.
+        """
+        known = self._ledger.installation(spec.name)  # before the key: one who has the same key may write both now
         replayed = self._replay(idempotency_key, fingerprint)
         if replayed is not None:
             return Created(replayed, replayed=True)
-        known = self._ledger.installation(spec.name)
         if known is not None and known.state != "DELETED":
             raise AlreadyExists(spec.name)
         operation_id = str(uuid.uuid4())

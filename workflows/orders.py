@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions
 
+from workflows.claims import check_unclaimed
 from workflows.graph import Graph
 from workflows.journal import lock_installation, now, state_if_latest
 from workflows.records import ACTIVE
@@ -47,7 +48,7 @@ class Key:
 def insert_first(connection: sa.Connection, dbos: DBOSClient, order: Order, key: Key | None) -> bool:
     """A new installation's first operation. False when the name is in use.
 
-    Raises sqlalchemy.exc.IntegrityError when another request takes name or key at the same moment.
+    Raises AlreadyInUse; sqlalchemy.exc.IntegrityError when another request takes name or key at the same moment.
     """
     name, moment = order.spec.name, now()
     row: dict[str, Any] = {
@@ -66,13 +67,14 @@ def insert_first(connection: sa.Connection, dbos: DBOSClient, order: Order, key:
     if key is not None:
         values = {"key": key.key, "fingerprint": key.fingerprint, "installation": name, "created_at": moment}
         connection.execute(sa.insert(idempotency_keys).values(values))
+    check_unclaimed(connection, order.spec)
     _insert(connection, dbos, order)
     return True
 
 
 def insert_next(connection: sa.Connection, dbos: DBOSClient, order: Order, *, after: str) -> bool:
     """An operation on an installation whose latest is `after` and has ended. False, and nothing done, when it is not so
-    any more: another one began, or that one goes on."""
+    any more: another one began, or that one goes on. Raises AlreadyInUse."""
     lock_installation(connection, after)
     if state_if_latest(connection, after) in (None, *ACTIVE):
         return False
@@ -81,6 +83,8 @@ def insert_next(connection: sa.Connection, dbos: DBOSClient, order: Order, *, af
     if order.facts is not None:
         values |= {"spec": order.spec.public(), "applied": order.applied}
     connection.execute(sa.update(installations).where(this).values(values))
+    if order.facts is not None:
+        check_unclaimed(connection, order.spec)
     _insert(connection, dbos, order)
     return True
 
