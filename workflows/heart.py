@@ -15,8 +15,6 @@ from workflows.lease import Lease, boot_clock
 from workflows.workers import Registry, Rhythm
 
 AFTER_A_MISS_SECONDS = 1.0
-CONNECTION = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 8000}
-"""libpq options of the connection that beats: a database host that vanished is noticed soon (the last in ms)."""
 
 log = structlog.get_logger(__name__)
 
