@@ -6,24 +6,29 @@ Redaction is the last line of defence, not the first: no code of ours logs a sec
 import logging
 import re
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import ExcInfo, Processor
+
+from steps.errors import PodiumError
+from workflows.errors import RequestError
 
 REDACTED = "[redacted]"
 
 _SECRET_KEY = re.compile(r"secret|passw|token|authorization|api_?key|licen[cs]e|credential|cookie", re.IGNORECASE)
 _SECRET_TEXT = (
     (re.compile(r"(://[^\s:/@]*:)[^\s@/]+@"), r"\1" + REDACTED + "@"),
+    (re.compile(r"(?i)([?&](?:ssl)?password=)[^&\s]+"), r"\1" + REDACTED),
     (re.compile(r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]{8,}"), r"\1" + REDACTED),
     (re.compile(r"(?i)((?:x-amz-(?:signature|security-token|credential))=)[^&\s]+"), r"\1" + REDACTED),
 )
 
 
 def scrub(text: str) -> str:
-    """`text` without passwords in URLs, bearer tokens and AWS signatures."""
+    """`text` without passwords in URLs and their queries, bearer tokens and AWS signatures."""
     for pattern, replacement in _SECRET_TEXT:
         text = pattern.sub(replacement, text)
     return text
@@ -46,6 +51,21 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     return {key: _redacted(key, value) for key, value in event.items() if key != "color_message"}
 
 
+def told(raised: ExcInfo) -> str:
+    """Where an exception came from and of what type it is, and those behind it. Only errors of our own say their text:
+    nobody has checked another's for secrets."""
+    lines: list[str] = []
+    error: BaseException | None = raised[1]
+    seen: set[int] = set()  # an error may be its own cause
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        words = f": {error}" if isinstance(error, PodiumError | RequestError) else ""
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        lines.append(f"{frames}{type(error).__module__}.{type(error).__qualname__}{words}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n\n".join(reversed(lines))
+
+
 def configure(level: str) -> None:
     """Sends every logger of this process to stderr as JSON, from `level` upwards."""
     shared: list[Processor] = [
@@ -53,7 +73,7 @@ def configure(level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(told),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

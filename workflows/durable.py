@@ -118,13 +118,14 @@ class Run:
                 result = await body()
             except dbos_error.DBOSWorkflowCancelledError:
                 raise
-            except Exception as error:
-                failure = as_podium_error(error, name)
-                failure.step = name
-                await in_pool(partial(journal.step_failed, self.operation_id, self.phase, name, failure.problem))
-                raise failure from error
-            await in_pool(partial(journal.step_succeeded, self.operation_id, self.phase, name, action))
-            return result
+            except Exception as error:  # noqa: BLE001 - whatever it is, it fails the step
+                failure = without_history(as_podium_error(error, name))
+            else:
+                await in_pool(partial(journal.step_succeeded, self.operation_id, self.phase, name, action))
+                return result
+            failure.step = name
+            await in_pool(partial(journal.step_failed, self.operation_id, self.phase, name, failure.problem))
+            raise failure
 
         with context().lease.step(DBOS.workflow_id or "", self.epoch):
             try:
@@ -132,8 +133,8 @@ class Run:
             except dbos_error.DBOSWorkflowConflictIDError as error:
                 raise HandedOver(str(error)) from error
 
-    async def _outside(self, call: Callable[[], R]) -> R:
-        """Runs a call once the phase's previous one has ended: after a cancel that may still be having its effect,
+    async def _outside(self, name: str, call: Callable[[], R]) -> R:
+        """Runs a step's call once the phase's previous one has ended: after a cancel that may still be having its effect,
         and a retry must not meet it. Each request that the call makes passes the lease."""
         key, calls = (self.spec.name, self.phase), context().calls
         before = calls.get(key)
@@ -146,10 +147,12 @@ class Run:
                 pass_gate()
                 try:
                     return call()
-                except SQLAlchemyError as error:
-                    if not is_outage(error):
-                        raise
-                    raise _no_database() from error
+                except dbos_error.DBOSWorkflowCancelledError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - whatever it is, it fails the step
+                    outage = isinstance(error, SQLAlchemyError) and is_outage(error)
+                    failure = without_history(_no_database() if outage else as_podium_error(error, name))
+            raise failure
 
         future = context().pool.submit(within_the_lease)
         calls[key] = future
@@ -191,7 +194,7 @@ class Run:
         watch = _Watch(self, action, name, math.inf)
         while True:
             try:
-                result = await self._outside(call)
+                result = await self._outside(name, call)
             except CredentialsError as error:
                 await watch.note(credentials_needed(error), late=False)
                 await _pause(watch.pause())
@@ -209,7 +212,7 @@ class Run:
         while True:
             late = watch.late
             try:
-                found = await self._outside(call)
+                found = await self._outside(name, call)
             except CredentialsError as error:
                 found = credentials_needed(error)
             except TransientError as error:
@@ -296,6 +299,13 @@ def as_podium_error(error: Exception, step: str) -> PodiumError:
         retryable=True,
         remedy=problem.remedy,
     )
+
+
+def without_history(error: PodiumError) -> PodiumError:
+    """The error without the exceptions behind it and the frames that it came through: their texts and variables may hold
+    secrets, and DBOS prints and keeps what it is given."""
+    error.__cause__ = error.__context__ = error.__traceback__ = None
+    return error
 
 
 def _place_of(error: Exception) -> str:

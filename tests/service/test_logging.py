@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from service import logging as logs
+from steps.errors import Code, PodiumError
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +29,7 @@ def test_secrets_are_hidden_by_name_and_in_text(capfd: pytest.CaptureFixture[str
         license_key="canary-2",
         headers={"Authorization": "Bearer canary-3333", "note": "Bearer canary-4444"},
         url="https://x/?X-Amz-Signature=canary5&a=1",
+        database="postgresql://db/podium?user=podium&password=canary%2F6&sslpassword=canary7",
     )
     (line,) = lines(capfd)
     assert "canary" not in json.dumps(line)
@@ -45,3 +47,22 @@ def test_libraries_log_through_the_same_door(capfd: pytest.CaptureFixture[str]) 
     (line,) = lines(capfd)
     assert "canary" not in json.dumps(line)
     assert "ValueError" in str(line["exception"])
+
+
+def test_an_exception_says_where_it_came_from_and_only_our_own_say_their_text(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    logs.configure("INFO")
+    try:
+        try:
+            raise ValueError("canary")
+        except ValueError as error:
+            raise PodiumError.by_provider(Code.SEALING_FAILED, "It refused.", "Retry.") from error
+    except PodiumError:
+        logging.getLogger("dbos").exception("failed")
+    (line,) = lines(capfd)
+    told = str(line["exception"])
+    assert "canary" not in told.replace('raise ValueError("canary")', "")
+    assert "builtins.ValueError\n" in told
+    assert told.endswith("steps.errors.PodiumError: It refused.")
+    assert "test_logging.py" in told
