@@ -1,20 +1,21 @@
 """Logs as one JSON object per line on stderr: ours, uvicorn's and the libraries', all through the same processors.
 
-Redaction is the last line of defence, not the first: no code of ours logs a secret on purpose.
+Redaction is the last line of defence, not the first: no code of ours logs a secret on purpose. Of an exception only
+types and places are told, and the text of our own errors: nobody has checked a library's text for secrets (DBOS logs
+every error of a workflow with all its causes).
 """
 
 import logging
 import re
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import structlog
 from structlog.typing import ExcInfo, Processor
 
 from steps.errors import PodiumError
-from workflows.errors import RequestError
 
 REDACTED = "[redacted]"
 
@@ -51,19 +52,20 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     return {key: _redacted(key, value) for key, value in event.items() if key != "color_message"}
 
 
-def told(raised: ExcInfo) -> str:
-    """Where an exception came from and of what type it is, and those behind it. Only errors of our own say their text:
-    nobody has checked another's for secrets."""
-    lines: list[str] = []
-    error: BaseException | None = raised[1]
-    seen: set[int] = set()  # an error may be its own cause
+def traced(exc_info: ExcInfo) -> str:
+    """An exception with its causes, the latest first: type (and our own errors' text), then a line for each place."""
+    return "\n".join(_traced(exc_info[1], set()))
+
+
+def _traced(error: BaseException | None, seen: set[int]) -> Iterator[str]:
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        words = f": {error}" if isinstance(error, PodiumError | RequestError) else ""
-        frames = "".join(traceback.format_tb(error.__traceback__))
-        lines.append(f"{frames}{type(error).__module__}.{type(error).__qualname__}{words}")
+        yield f"{type(error).__qualname__}{f': {error.message}' if isinstance(error, PodiumError) else ''}"
+        for place in traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__), lookup_lines=False):
+            yield f"  {place.filename.rpartition('site-packages/')[2]}:{place.lineno} {place.name}"
+        for part in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+            yield from _traced(part, seen)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return "\n\n".join(reversed(lines))
 
 
 def configure(level: str) -> None:
@@ -73,7 +75,7 @@ def configure(level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.ExceptionRenderer(told),
+        structlog.processors.ExceptionRenderer(traced),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -50,7 +50,7 @@ def order(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
-def _begin(aws: Aws, owner: Owner, cluster: str, found: Addon, version: str, generation: str) -> bool:
+def _begin(aws: Aws, owner: Owner, cluster: str, found: Addon, version: str, generation: str) -> str | None:
     token = owner.client_token(f"addon-version/{found.name}/{version}/{generation}")
     return aws.eks_updates.change_addon_version(cluster, found.name, version, found.configuration_text, token)
 

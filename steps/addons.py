@@ -7,7 +7,7 @@ from typing import Any, Literal
 from steps.clients.aws import Aws
 from steps.clients.aws.eks import Addon
 from steps.clients.aws.eks_updates import Place
-from steps.eks_updates import begin_unless_busy
+from steps.eks_updates import generation
 from steps.names import Owner
 from steps.ownership import being_deleted, check_ours, failed, is_ours
 from steps.second_look import made_with_token
@@ -37,12 +37,8 @@ def ensure_addon(aws: Aws, owner: Owner, cluster: str, name: str, configuration:
     _replace_failed(aws, cluster, found)
     outdated = found.configuration != wanted or found.status == "UPDATE_FAILED"
     if outdated and found.status not in ("CREATING", "UPDATING"):
-        begin_unless_busy(
-            aws.eks_updates.updates(Place(cluster, addon=name)),
-            lambda generation: aws.eks.configure_addon(
-                cluster, name, wanted, owner.client_token(f"{resource}/update/{generation}")
-            ),
-        )
+        before = generation(aws.eks_updates.updates(Place(cluster, addon=name)))
+        aws.eks.configure_addon(cluster, name, wanted, owner.client_token(f"{resource}/update/{before}"))
     return name
 
 

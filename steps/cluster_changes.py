@@ -64,12 +64,12 @@ def minor(version: str) -> int:
     return int(version.split(".")[1])
 
 
-def _begin_access(aws: Aws, owner: Owner, cidrs: list[str], generation: str) -> bool:
+def _begin_access(aws: Aws, owner: Owner, cidrs: list[str], generation: str) -> str | None:
     token = owner.client_token(f"cluster-access/{','.join(sorted(cidrs))}/{generation}")
     return aws.eks_updates.change_access(owner.names.cluster, cidrs, token)
 
 
-def _begin_version(aws: Aws, owner: Owner, version: str, generation: str) -> bool:
+def _begin_version(aws: Aws, owner: Owner, version: str, generation: str) -> str | None:
     token = owner.client_token(f"cluster-version/{version}/{generation}")
     return aws.eks_updates.change_version(owner.names.cluster, version, token)
 

@@ -13,13 +13,13 @@ from steps.errors import Code, PodiumError
 from steps.waiting import Pending
 
 ENDED_BADLY = ("Failed", "Cancelled")
-Begin = Callable[[str], bool]
-"""Begins the update, with a word for its token that is another after each update; False when EKS is busy."""
+Begin = Callable[[str], str | None]
+"""Begins the update, with a word for its token that is another after each update: its id; None when EKS is busy."""
 
 
 @dataclass
 class Attempt:
-    """One try of a wait: which update it has seen. A retry is a new one, and begins what has failed anew."""
+    """One try of a wait: the id of the update that it follows. A retry is a new one, and begins anew what failed."""
 
     watched: str | None = None
 
@@ -27,13 +27,13 @@ class Attempt:
 def begin_unless_busy(found: list[Update], begin: Begin) -> None:
     """`found`: all updates of the thing."""
     if not _under_way(found):
-        begin(_generation(found))
+        begin(generation(found))
 
 
 def pursue(found: list[Update], kind: str, what: str, attempt: Attempt, begin: Begin) -> Pending:
     """One look at a thing that is not as wanted, though EKS calls it usable. `what`: e.g. "the node group default".
 
-    Raises AWS_RESOURCE_FAILED, with EKS's own errors, when the update that this attempt saw has failed.
+    Raises AWS_RESOURCE_FAILED, with EKS's own errors, when the update that this attempt began, or saw, has failed.
     """
     running = _under_way(found)
     if running is not None:
@@ -45,7 +45,7 @@ def pursue(found: list[Update], kind: str, what: str, attempt: Attempt, begin: B
     if watched is not None:
         attempt.watched = None  # done, but not shown yet; or it was somebody else's, of another aim
         return Pending(f"EKS says its {watched.kind} is {watched.status}")
-    begin(_generation(found))
+    attempt.watched = begin(generation(found))
     return Pending(f"EKS has been asked for a {kind}")
 
 
@@ -53,7 +53,8 @@ def _under_way(found: list[Update]) -> Update | None:
     return next((one for one in found if one.status == "InProgress"), None)
 
 
-def _generation(found: list[Update]) -> str:
+def generation(found: list[Update]) -> str:
+    """A word for client tokens that is another after each update of the thing."""
     return hashlib.sha256("/".join(sorted(one.id for one in found)).encode()).hexdigest()[:12]
 
 

@@ -83,7 +83,7 @@ def await_node_version(aws: Aws, owner: Owner, group: str, version: str, attempt
 
 
 def _size_update(aws: Aws, owner: Owner, group: str, count: int) -> Begin:
-    def begin(generation: str) -> bool:
+    def begin(generation: str) -> str | None:
         token = owner.client_token(f"node-group-size/{group}/{count}/{generation}")
         return aws.eks_updates.change_size(owner.names.cluster, group, count, token)
 
@@ -91,7 +91,7 @@ def _size_update(aws: Aws, owner: Owner, group: str, count: int) -> Begin:
 
 
 def _version_update(aws: Aws, owner: Owner, group: str, version: str) -> Begin:
-    def begin(generation: str) -> bool:
+    def begin(generation: str) -> str | None:
         token = owner.client_token(f"node-group-version/{group}/{version}/{generation}")
         return aws.eks_updates.change_node_version(owner.names.cluster, group, version, token)
 

@@ -6,17 +6,18 @@ from steps.clients.kubernetes import Kube
 from steps.waiting import Pending
 
 GROUP_LABEL = "eks.amazonaws.com/nodegroup"
+SHOWN = 3
 
 
 def await_ready_nodes(kube: Kube, group: str, count: int) -> dict[str, int] | Pending:
     """{nodes: how many} once the group has exactly so many nodes, all of them ready and open to pods."""
     found = kube.list("Node", labels={GROUP_LABEL: group})
-    ready = [node for node in found if _is_ready(node)]
-    if len(ready) == len(found) == count:
+    others = [str(node["metadata"]["name"]) for node in found if not _is_ready(node)]
+    ready = len(found) - len(others)
+    if not others and ready == count:
         return {"nodes": count}
-    return Pending(
-        f"{len(ready)} of {count} nodes are ready" + (f", {len(found) - len(ready)} are not" if found else "")
-    )
+    more = f"; not ready, or closed to pods: {', '.join(others[:SHOWN])}" if others else ""
+    return Pending(f"{ready} nodes of the group {group} are ready, {count} are wanted{more}")
 
 
 def _is_ready(node: dict[str, Any]) -> bool:

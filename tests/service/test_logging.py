@@ -49,20 +49,23 @@ def test_libraries_log_through_the_same_door(capfd: pytest.CaptureFixture[str]) 
     assert "ValueError" in str(line["exception"])
 
 
-def test_an_exception_says_where_it_came_from_and_only_our_own_say_their_text(
+def test_of_an_exception_types_and_places_are_told_and_only_our_own_words(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
+    def deep(password: str) -> None:
+        raise ValueError(f"refused {password}")
+
     logs.configure("INFO")
     try:
         try:
-            raise ValueError("canary")
+            deep("canary-in-text")
         except ValueError as error:
-            raise PodiumError.by_provider(Code.SEALING_FAILED, "It refused.", "Retry.") from error
+            raise PodiumError.by_user(Code.AWS_INVALID_REQUEST, "AWS refused the values.", "Correct them.") from error
     except PodiumError:
-        logging.getLogger("dbos").exception("failed")
-    (line,) = lines(capfd)
-    told = str(line["exception"])
-    assert "canary" not in told.replace('raise ValueError("canary")', "")
-    assert "builtins.ValueError\n" in told
-    assert told.endswith("steps.errors.PodiumError: It refused.")
-    assert "test_logging.py" in told
+        logging.getLogger("dbos").exception("a workflow failed")
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if "a workflow failed" in line]
+    exception = json.loads(line)["exception"]
+    assert "canary" not in line
+    assert exception.splitlines()[0] == "PodiumError: AWS refused the values."
+    assert "ValueError\n" in exception
+    assert exception.splitlines()[-1].endswith(" deep")

@@ -1,4 +1,4 @@
-"""The change functions of workflows/changes against AWS's stand-in with a cluster behind it: nodes, pods, PostgreSQL."""
+"""The change functions against AWS's stand-in with a cluster behind it: nodes, pods, a database."""
 
 import asyncio
 import json
@@ -26,7 +26,11 @@ from workflows.spec import InstallationSpec
 
 NAME = "changing-conductor"
 PATIENCE = 120.0  # seconds
-POD = {"image": "postgres:16", "name": "c", "command": ["bash", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"]}
+POD = {
+    "image": "postgres:16",
+    "name": "c",
+    "command": ["bash", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"],
+}
 
 
 def spec_of(**changes: Any) -> InstallationSpec:
@@ -42,13 +46,15 @@ class Straight:
     aws: Aws
     spec: InstallationSpec
     facts: Facts
-    owner: Owner = Owner(NAME, "operation")
+    owner: Owner = field(default_factory=lambda: Owner(NAME, "operation"))
     log: list[str] = field(default_factory=list)
 
     @property
     def kube(self) -> Kube:
         known = self.facts
-        return Kube(known["cluster_endpoint"], known["cluster_ca"], lambda: self.aws.cluster_token(known["cluster_name"]))
+        return Kube(
+            known["cluster_endpoint"], known["cluster_ca"], lambda: self.aws.cluster_token(known["cluster_name"])
+        )
 
     async def step(self, action: str, function: Callable[..., Any], /, *args: Any) -> Any:
         self.log.append(function.__name__)
@@ -231,7 +237,9 @@ def test_a_newer_kubernetes_reaches_control_plane_addons_and_every_node(made: In
     old = {node["metadata"]["name"] for node in made.nodes()}
     run = made.run(lambda run: infrastructure.kubernetes(run, "1.33"), spec_of())
     assert made.facts["kubernetes_version"] == "1.33"
-    assert run.log.index("ensure_version") < run.log.index("ensure_addon_version") < run.log.index("ensure_node_version")
+    assert (
+        run.log.index("ensure_version") < run.log.index("ensure_addon_version") < run.log.index("ensure_node_version")
+    )
     assert made.api.request("GET", "/version")["minor"] == "33+"
     [node] = made.nodes()
     assert node["status"]["nodeInfo"]["kubeletVersion"] == "v1.33.9-eks-5a1f3c2"

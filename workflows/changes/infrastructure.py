@@ -92,7 +92,12 @@ async def database(run: Run) -> Facts:
 
 
 async def kubernetes(run: Run, version: str) -> Facts:
-    """One minor version up: the control plane, then every add-on, then the nodes, which EKS exchanges one by one."""
+    """One minor version up: the control plane, then every add-on, then the nodes, which EKS exchanges one by one.
+
+    Nothing for a cluster that is beyond it: one that this very change made, after an install that never got there.
+    """
+    if cluster_changes.minor(run.facts["kubernetes_version"]) > cluster_changes.minor(version):
+        return {}
     aws, owner = run.aws, run.owner
     await run.step(f"Upgrading the control plane to {version}", cluster_changes.ensure_version, aws, owner, version)
     attempt = eks_updates.Attempt()

@@ -277,18 +277,14 @@ class Eks(ServiceClient):
         return False
 
     @translated
-    def configure_addon(self, cluster: str, name: str, configuration: dict[str, Any], token: str) -> bool:
-        """Whether this call began to; False when EKS is busy with the add-on."""
-        with Tolerate(IN_USE):
-            self._api.update_addon(
-                clusterName=cluster,
-                addonName=name,
-                resolveConflicts="OVERWRITE",
-                configurationValues=json.dumps(configuration, sort_keys=True),
-                clientRequestToken=token,
-            )
-            return True
-        return False
+    def configure_addon(self, cluster: str, name: str, configuration: dict[str, Any], token: str) -> None:
+        self._api.update_addon(
+            clusterName=cluster,
+            addonName=name,
+            resolveConflicts="OVERWRITE",
+            configurationValues=json.dumps(configuration, sort_keys=True),
+            clientRequestToken=token,
+        )
 
     @translated
     def delete_addon(self, cluster: str, name: str) -> bool:

@@ -1,6 +1,7 @@
 """EKS's updates: of clusters, node groups and add-ons that are there, and what became of them.
 
-`change_x` returns False when EKS refuses because another update of the same thing is under way: it takes one at a time.
+`change_x` returns the update's id; None when EKS refuses because another update of the same thing is under way: it
+takes one at a time.
 """
 
 from collections.abc import Mapping
@@ -60,54 +61,56 @@ class EksUpdates(ServiceClient):
         return sorted(found, key=lambda one: (one.created, one.id), reverse=True)
 
     @translated
-    def change_access(self, cluster: str, public_access_cidrs: list[str], token: str) -> bool:
+    def change_access(self, cluster: str, public_access_cidrs: list[str], token: str) -> str | None:
         """Who may reach the Kubernetes API from the internet."""
         with Tolerate(IN_USE):
-            self._api.update_cluster_config(
+            answer = self._api.update_cluster_config(
                 name=cluster,
                 resourcesVpcConfig={"publicAccessCidrs": public_access_cidrs},
                 clientRequestToken=token,
             )
-            return True
-        return False
+            return answer["update"].get("id")
+        return None
 
     @translated
-    def change_version(self, cluster: str, version: str, token: str) -> bool:
+    def change_version(self, cluster: str, version: str, token: str) -> str | None:
         """The control plane's Kubernetes version, one minor up."""
         with Tolerate(IN_USE):
-            self._api.update_cluster_version(name=cluster, version=version, clientRequestToken=token)
-            return True
-        return False
+            answer = self._api.update_cluster_version(name=cluster, version=version, clientRequestToken=token)
+            return answer["update"].get("id")
+        return None
 
     @translated
-    def change_size(self, cluster: str, group: str, count: int, token: str) -> bool:
+    def change_size(self, cluster: str, group: str, count: int, token: str) -> str | None:
         """How many nodes a group has, neither fewer nor more."""
         with Tolerate(IN_USE):
-            self._api.update_nodegroup_config(
+            answer = self._api.update_nodegroup_config(
                 clusterName=cluster,
                 nodegroupName=group,
                 scalingConfig={"minSize": count, "maxSize": count, "desiredSize": count},
                 clientRequestToken=token,
             )
-            return True
-        return False
+            return answer["update"].get("id")
+        return None
 
     @translated
-    def change_node_version(self, cluster: str, group: str, version: str, token: str) -> bool:
+    def change_node_version(self, cluster: str, group: str, version: str, token: str) -> str | None:
         """The nodes' Kubernetes version: they are exchanged one after the other."""
         with Tolerate(IN_USE):
-            self._api.update_nodegroup_version(
+            answer = self._api.update_nodegroup_version(
                 clusterName=cluster, nodegroupName=group, version=version, clientRequestToken=token
             )
-            return True
-        return False
+            return answer["update"].get("id")
+        return None
 
     @translated
-    def change_addon_version(self, cluster: str, name: str, version: str, configuration_text: str, token: str) -> bool:
+    def change_addon_version(
+        self, cluster: str, name: str, version: str, configuration_text: str, token: str
+    ) -> str | None:
         """Another version of an add-on, with this configuration; what people changed in the cluster stays."""
         kept: dict[str, Any] = {"configurationValues": configuration_text} if configuration_text else {}
         with Tolerate(IN_USE):
-            self._api.update_addon(
+            answer = self._api.update_addon(
                 clusterName=cluster,
                 addonName=name,
                 addonVersion=version,
@@ -115,8 +118,8 @@ class EksUpdates(ServiceClient):
                 clientRequestToken=token,
                 **kept,
             )
-            return True
-        return False
+            return answer["update"].get("id")
+        return None
 
     @translated
     def default_addon_version(self, name: str, kubernetes_version: str) -> str | None:
