@@ -33,6 +33,7 @@ class Watch:
 
     def __init__(self, pid: int) -> None:
         self.pid, self.seen, self.programs = pid, b"", set[str]()
+        self._own = Path(f"/proc/{pid}/cmdline").read_bytes()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look)
         self._thread.start()
@@ -42,6 +43,8 @@ class Watch:
             for process in self._children(self.pid):
                 try:
                     line = Path(f"/proc/{process}/cmdline").read_bytes()
+                    if line == self._own:  # between fork and exec it is still the service itself
+                        continue
                     self.seen += line + Path(f"/proc/{process}/environ").read_bytes()
                 except OSError:
                     continue
