@@ -18,7 +18,8 @@ class Proxy:
         self._target = target_port
         self.late: tuple[float, float] = (0.0, 0.0)
         self.share = 1.0
-        self._silent = False
+        self._heard = asyncio.Event()
+        self._heard.set()
         self._refusing = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -32,7 +33,7 @@ class Proxy:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        self._silent = False
+        self.silence(on=False)
         self.refuse()
         self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -56,7 +57,7 @@ class Proxy:
 
     def silence(self, *, on: bool) -> None:
         """While it lasts, connections are there and nothing comes through."""
-        self._silent = on
+        self._loop.call_soon_threadsafe(self._heard.clear if on else self._heard.set)
 
     def _run(self, work: Any) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
@@ -109,5 +110,4 @@ class Proxy:
     async def _on_the_way(self) -> None:
         if self.late[1] and random.random() < self.share:
             await asyncio.sleep(random.uniform(*self.late))
-        while self._silent:
-            await asyncio.sleep(0.05)
+        await self._heard.wait()

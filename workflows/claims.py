@@ -4,8 +4,8 @@ A cluster, since the three charts and their definitions are there once per clust
 before, since databases and roles have the guide's names; image repositories. What Podium names itself is distinct by
 construction, but for repositories: those of `dbos` and `dbos-conductor` have the same names, the guide's.
 
-Looked at when an operation begins, before anything is made. Two accounts are told apart by the role that is assumed; the
-rest (another Podium, the same account under another role) is found by tags and labels in preflight and by each step.
+Looked at when an operation begins, before anything is made. Two accounts are told apart by the role that is assumed;
+the rest (another Podium, the same account without a role) is found by tags and labels in preflight and by each step.
 """
 
 from typing import Any
@@ -58,7 +58,10 @@ def _common(mine: dict[Claim, str], other: dict[str, Any]) -> list[Claim]:
 
 def _conflict(field: str, claim: Claim, name: str) -> dict[str, str]:
     what, remedy = {
-        "cluster": (f"The cluster {claim[-1]}", "Use another cluster: ingress-nginx, sealed-secrets and KEDA are one each."),
+        "cluster": (
+            f"The cluster {claim[-1]}",
+            "Use another cluster: ingress-nginx, sealed-secrets and KEDA are one each.",
+        ),
         "database": (f"The database server {claim[1]}", "Use another server: databases and roles have fixed names."),
         "repository": (f"The image repository {claim[-1]}", f"Set {field} to another name, or name the image itself."),
     }[claim[0]]

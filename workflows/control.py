@@ -1,7 +1,7 @@
 """What callers may do: plan, create, delete, retry, cancel, provide. Everything here only writes to the database.
 
 `create` and `delete` write rows and enqueue the workflow in one transaction (workflows/orders.py). `retry` and `cancel`
-take several, and are brought to their end by another process when this one dies in between (workflows/interventions.py).
+take several, and are brought to their end also when this process dies in between (workflows/interventions.py).
 """
 
 import uuid

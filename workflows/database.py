@@ -22,7 +22,7 @@ MIGRATION_LOCK = 0x706F6469756D
 MIGRATION_SECONDS = 60.0
 IDLE_SECONDS = 10.0
 CONNECTION = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 8000}
-"""libpq options: a database host that vanished without a word, as in a failover, is noticed soon (the last is in ms)."""
+"""libpq options: a database host that vanished without a word, as in a failover, is noticed soon (the last in ms)."""
 _IDLE_IN_TRANSACTION = "25P03"
 _SQLITE_BUSY = {5, 6}
 """SQLITE_BUSY and SQLITE_LOCKED (sqlite.org/rescode.html)."""

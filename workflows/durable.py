@@ -135,8 +135,8 @@ class Run:
                 raise HandedOver(str(error)) from error
 
     async def _outside(self, name: str, call: Callable[[], R]) -> R:
-        """Runs a step's call once the phase's previous one has ended: after a cancel that may still be having its effect,
-        and a retry must not meet it. Each request that the call makes passes the lease."""
+        """Runs a step's call once the phase's previous one has ended: after a cancel that may still be having its
+        effect, and a retry must not meet it. Each request that the call makes passes the lease."""
         key, calls = (self.spec.name, self.phase), context().calls
         before = calls.get(key)
         if before is not None and not before.done():
@@ -263,8 +263,8 @@ class _Watch:
         self._seen = found
 
     async def give_up_when_hopeless(self) -> None:
-        """Raises INTERRUPTED when what this wait hangs on has failed, or will not begin any more since something else has
-        failed: the operation could not end otherwise."""
+        """Raises INTERRUPTED when what this wait hangs on has failed, or will not begin any more since something else
+        has failed: the operation could not end otherwise."""
         ctx, run = context(), self._run
         if not run.awaits:
             return
@@ -304,8 +304,8 @@ def as_podium_error(error: Exception, step: str) -> PodiumError:
 
 
 def without_history(error: PodiumError) -> PodiumError:
-    """The error without the exceptions behind it and the frames that it came through: their texts and variables may hold
-    secrets, and DBOS prints and keeps what it is given."""
+    """The error without the exceptions behind it and the frames that it came through: their texts and variables may
+    hold secrets, and DBOS prints and keeps what it is given."""
     error.__cause__ = error.__context__ = error.__traceback__ = None
     return error
 

@@ -117,7 +117,7 @@ async def _uninstall(operation_id: str, spec: dict[str, Any], options: dict[str,
 
 
 async def _to_its_end(operation_id: str, work: Awaitable[dict[str, Any]]) -> dict[str, Any]:
-    """What `work` returns. Whatever it raises, be it a phase's error or one of our own, is the operation's last word."""
+    """What `work` returns. What it raises, be it a phase's error or one of our own, is the operation's last word."""
     try:
         return await work
     except _ELSEWHERE:

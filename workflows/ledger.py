@@ -74,7 +74,7 @@ class Ledger:
             return {row[0]: (row[1], row[2]) for row in found}
 
     def interrupted_retry(self, operation_id: str) -> list[str] | None:
-        """The phases that the retry, which is the last that was heard of the operation itself, begins anew; else None."""
+        """The phases that a retry begins anew, when it is the last that was told of the operation itself; else None."""
         this = sa.and_(events.c.operation_id == operation_id, events.c.kind.startswith("operation."))
         query = sa.select(events.c.kind, events.c.data).where(this).order_by(events.c.seq.desc()).limit(1)
         with self._engine.connect() as connection:

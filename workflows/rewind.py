@@ -19,8 +19,8 @@ def rewind(dbos: DBOSClient, operation_id: str, *, restart: Iterable[str] = ()) 
 
     Of `restart` the first phase goes back to its first step; those behind it are forgotten by DBOS (their history stays
     in Podium's event log), so that the parent starts them anew, each when its needs are met. A parent that has said
-    that the operation is over, but has not ended yet (it, or its worker, is about to), is not waited for. What an earlier
-    call that was interrupted has set on its way is stopped and goes on from there.
+    that the operation is over, but has not ended yet (it, or its worker, is about to), is not waited for. What an
+    earlier call that was interrupted has set on its way is stopped and goes on from there.
     """
     dbos.cancel_workflow(operation_id)
     cancel_children(dbos, operation_id)
@@ -58,7 +58,7 @@ def _children(dbos: DBOSClient, operation_id: str) -> dict[str, str]:
 
 
 def _failed_step(steps: list[StepInfo]) -> int | None:
-    """The first step that raised; else the record of a failure between steps; None for a workflow that was cancelled."""
+    """The first step that raised; else the record of a failure between steps; None for a cancelled workflow."""
     for step in steps:
         if step["error"] is not None:
             return step["function_id"]

@@ -59,7 +59,8 @@ class Updates:
     def apply(self, spec: InstallationSpec) -> Changed:
         """Begins an upgrade to the spec.
 
-        Raises NotFound, OperationInProgress, UninstallBegun, Impossible, AlreadyInUse; PodiumError when a secret cannot be stored.
+        Raises NotFound, OperationInProgress, UninstallBegun, Impossible, AlreadyInUse; PodiumError when a secret cannot
+        be stored.
         """
         installation = self._changeable(spec.name)
         latest = installation.operation

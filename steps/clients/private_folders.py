@@ -1,7 +1,7 @@
 """Folders for what only a child process of ours may read, such as a kubeconfig: gone with the block.
 
-A process that is killed leaves its folders; the next one that starts removes them. Whose a folder is, is told by the lock
-on a file in it, which the kernel frees when its holder ends; child processes do not inherit it.
+A process that is killed leaves its folders; the next one that starts removes them. Whose a folder is, is told by the
+lock on a file in it, which the kernel frees when its holder ends; child processes do not inherit it.
 """
 
 import fcntl

@@ -48,32 +48,31 @@ class _Saboteur(ast.NodeTransformer):
         self._module, self._names = module, names
         self._place: str | None = None
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802 - ast's name
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         before, self._place = self._place, f"{self._module}.{node.name}" if node.name in self._names else None
         self.generic_visit(node)
         self._place = before
         return node
 
-    def visit_Return(self, node: ast.Return) -> Any:  # noqa: N802 - ast's name
+    def visit_Return(self, node: ast.Return) -> Any:
         if self._place is None or node.value is None:
             return node
         kept = ast.Assign([ast.Name("_returned", ast.Store())], node.value)
         # `self` is named so that a function within a method has it among its variables.
         names = "{**locals(), 'self': self}" if self._place.endswith("listened") else "locals()"
-        call = ast.parse(f"__import__('tests.e2e.saboteur', fromlist=['sabotage']).sabotage({self._place!r}, {names})").body[0]
+        call = ast.parse(
+            f"__import__('tests.e2e.saboteur', fromlist=['sabotage']).sabotage({self._place!r}, {names})"
+        ).body[0]
         new = [kept, call, ast.Return(ast.Name("_returned", ast.Load()))]
         return [ast.fix_missing_locations(ast.copy_location(one, node)) for one in new]
 
 
 class _Loader(SourceFileLoader):
-    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> CodeType:
-        tree = _Saboteur(self.name, TARGETS[self.name]).visit(ast.parse(data))
-        return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True, optimize=_optimize)
-
     def get_code(self, fullname: str) -> CodeType:
         """Always from the source: a cached one is whole."""
         path = self.get_filename(fullname)
-        return self.source_to_code(self.get_data(path), path)
+        tree = _Saboteur(fullname, TARGETS[fullname]).visit(ast.parse(self.get_data(path)))
+        return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
 
 
 class _Finder(MetaPathFinder):

@@ -1,7 +1,7 @@
-"""Every phase, and every function that has a secret in its hands, breaks once with all its variables in the error's text.
+"""Every phase, and every function with a secret in its hands, breaks once with all its variables in the error's text.
 
-What is given: a licence, the password of a database server that was there, credentials of a chart repository, an API key
-for a Conductor too old to make one. On SQLite, whose files are searched byte by byte, its log included.
+What is given: a licence, the password of a database server that was there, credentials of a chart repository, an API
+key for a Conductor too old to make one. On SQLite, whose files are searched byte by byte, its log included.
 """
 
 import base64
@@ -126,7 +126,7 @@ class Life:
 
     def _create(self) -> None:
         """What stores the values breaks too; the client asks again."""
-        statuses = []
+        statuses: list[int] = []
         while not statuses or statuses[-1] != 202:
             statuses.append(self.service.create(self.spec).status_code)
             assert len(statuses) < 10, self.answers[-1]

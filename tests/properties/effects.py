@@ -18,10 +18,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from steps.errors import Code, PodiumError
+from steps.errors import Code, PodiumError, TransientError
 from steps.gate import pass_gate
 from steps.waiting import Blocked, NeedsPerson, Pending
 from workflows.context import context
+from workflows.database import is_sqlite
 
 CANARY = "canary-of-an-unexpected-error"
 DONE = ("succeeded", "skipped")
@@ -128,18 +129,12 @@ def _act(effect: Effect, outcome: str) -> Any:
     if outcome == "die-after":
         os._exit(9)
     if outcome == "transient":
-        raise _transient(effect.name)
+        raise TransientError.by_provider(Code.AWS_UNAVAILABLE, f"{effect.name}: try again", "Wait.")
     if outcome == "fail":
         raise PodiumError.by_user(Code.AWS_ACCESS_DENIED, f"{effect.name} is not allowed", "Allow it.")
     if outcome == "unexpected":
         raise RuntimeError(CANARY)
     return found[outcome] if effect.waits and outcome in found else effect.name
-
-
-def _transient(name: str) -> PodiumError:
-    from steps.errors import TransientError  # noqa: PLC0415
-
-    return TransientError.by_provider(Code.AWS_UNAVAILABLE, f"{name}: try again", "Wait.")
 
 
 def _states(operation_id: str) -> dict[str, str]:
@@ -166,10 +161,12 @@ def _look_around(site: Site, effect: Effect, needs: tuple[str, ...], operation_i
 
 def _is_recorded(operation_id: str, effect: Effect) -> bool:
     engine = context().engine
-    table = "operation_outputs" if engine.dialect.name == "sqlite" else "dbos.operation_outputs"
-    query = sa.text(
-        f"SELECT count(*) FROM {table} WHERE workflow_uuid = :workflow AND function_name = :name AND error IS NULL"
+    names = ("workflow_uuid", "function_name", "error")
+    table = sa.table("operation_outputs", *map(sa.column, names), schema=None if is_sqlite(engine) else "dbos")
+    this = sa.and_(
+        table.c.workflow_uuid == f"{operation_id}.{effect.phase}",
+        table.c.function_name == f"effects.{effect.name}",
+        table.c.error.is_(None),
     )
-    values = {"workflow": f"{operation_id}.{effect.phase}", "name": f"effects.{effect.name}"}
     with engine.connect() as connection:
-        return bool(connection.execute(query, values).scalar_one())
+        return bool(connection.execute(sa.select(sa.func.count()).select_from(table).where(this)).scalar_one())

@@ -1,5 +1,6 @@
-"""What hypothesis makes up: a phase graph, faults of its steps, and what people and fate do to the service meanwhile."""
+"""What hypothesis makes up: a phase graph, faults of its steps, and what people and fate do to the service."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -34,8 +35,8 @@ class Row:
 class Event:
     """Something that is done to the service once `after` more calls began, or the operation is over.
 
-    `what`: a request (cancel, retry, from (a retry from phase number `phase`), delete), within which the process ends at
-    its `commit`th commit to the database (0: it does not); or kill, after which the next process ends at that commit.
+    `what`: a request (cancel, retry, from (a retry from phase number `phase`), delete), within which the process ends
+    at its `commit`th commit to the database (0: it does not); or kill, after which the next one ends at that commit.
     """
 
     what: str
@@ -49,7 +50,7 @@ class Plan:
     """One example. `faults`: by effect, the outcomes of its first calls."""
 
     rows: tuple[Row, ...]
-    faults: dict[str, tuple[str, ...]]
+    faults: Mapping[str, tuple[str, ...]]
     events: tuple[Event, ...]
     first_death: int = 0
     cluster: bool = True
@@ -131,21 +132,22 @@ def tables(draw: st.DrawFn, most: int) -> tuple[Row, ...]:
     """Up to `most` phases; some are skipped, some await others, of which some stand behind them."""
     count = draw(st.integers(2, most))
     rows: list[Row] = []
-    flags = st.lists(st.booleans(), min_size=1, max_size=2).map(tuple)
+    waits = st.lists(st.booleans(), min_size=1, max_size=2)
     for number in range(count):
-        needs = draw(st.sets(st.integers(0, number - 1), max_size=2)) if number else set()
+        needs: set[int] = draw(st.sets(st.integers(0, number - 1), max_size=2)) if number else set()
         row = Row(
             tuple(sorted(needs)),
             (),
-            draw(flags),
-            draw(flags),
+            tuple(draw(waits)),
+            tuple(draw(waits)),
             skipped=draw(st.integers(0, 5)) == 0,
             in_cluster=draw(st.booleans()),
         )
         rows.append(row)
     for number in range(count):
-        others = sorted(set(range(count)) - {number, *rows[number].needs})
-        if others and draw(st.booleans()):
+        others: list[int] = sorted(set(range(count)) - {number, *rows[number].needs})
+        wanted: bool = draw(st.booleans())
+        if others and wanted:
             awaiting = replace(rows[number], awaits=(draw(st.sampled_from(others)),))
             tried = [*rows[:number], awaiting, *rows[number + 1 :]]
             rows = tried if _can_end(tuple(tried)) else rows
@@ -176,4 +178,3 @@ def plans(draw: st.DrawFn, most: int = 5, events: int = 5) -> Plan:
         first_death=draw(st.just(0) | st.integers(1, 60)),
         cluster=draw(st.booleans()),
     )
-

@@ -51,7 +51,7 @@ def _commands(runtime: Runtime, phase: int) -> dict[str, Callable[[], Any]]:
 
 
 def _answer(act: Callable[[], Any]) -> str:
-    """"done", or the name of the refusal."""
+    """ "done", or the name of the refusal."""
     try:
         act()
     except RequestError as error:

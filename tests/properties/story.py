@@ -1,4 +1,4 @@
-"""One example, lived through: the plan's events happen to a real process on a real database; then everything is checked."""
+"""One example, lived through: the plan's events happen to a real process on a real database; then all is checked."""
 
 import itertools
 import json
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from tests.properties import process
 from tests.properties.effects import CANARY, Site
 from tests.properties.plans import Event, Plan
-from workflows.database import make_engine
+from workflows.database import is_sqlite, make_engine
 from workflows.ledger import Ledger
 from workflows.records import EventRecord, InstallationRecord
 
@@ -98,8 +98,10 @@ class Story:
 
     def _runs(self) -> int:
         """How many workflows are to run, or run."""
-        table = "workflow_status" if self.engine.dialect.name == "sqlite" else "dbos.workflow_status"
-        query = sa.text(f"SELECT count(*) FROM {table} WHERE status IN ('PENDING', 'ENQUEUED', 'DELAYED')")
+        schema = None if is_sqlite(self.engine) else "dbos"
+        table = sa.table("workflow_status", sa.column("status"), schema=schema)
+        active = table.c.status.in_(("PENDING", "ENQUEUED", "DELAYED"))
+        query = sa.select(sa.func.count()).select_from(table).where(active)
         with self.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 

@@ -255,12 +255,18 @@ SHARED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"database": {"existing": {"host": "db.example.internal.", "password": {"secret": "two"}}}},
         "database.existing.host",
     ),
-    ({"registry": {"app_repository": "team/app"}}, {"registry": {"app_repository": "team/app"}}, "registry.app_repository"),
+    (
+        {"registry": {"app_repository": "team/app"}},
+        {"registry": {"app_repository": "team/app"}},
+        "registry.app_repository",
+    ),
     ({"name": "dbos-one-conductor"}, {"name": "dbos-one"}, "registry.app_repository"),
 ]
 
 
-@pytest.mark.parametrize(("first", "second", "field"), [SHARED[0], *(pytest.param(*one, marks=pytest.mark.chaos) for one in SHARED[1:])])
+@pytest.mark.parametrize(
+    ("first", "second", "field"), [SHARED[0], *(pytest.param(*one, marks=pytest.mark.chaos) for one in SHARED[1:])]
+)
 def test_what_one_installation_has_for_itself_another_is_refused(
     runtime: Runtime, settings: Settings, first: dict[str, Any], second: dict[str, Any], field: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""A graph on a PostgreSQL that is late, drops connections, falls silent and goes away: nothing is lost or done twice."""
+"""A graph on a PostgreSQL that is late, drops connections, falls silent and goes away: nothing lost, nothing twice."""
 
 import itertools
 import os
@@ -104,4 +104,3 @@ def until_answered(runtime: Runtime) -> None:
         else:
             return
     raise AssertionError("the database does not answer again")
-
