@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from service import logging as logs
+from steps.clients.sealing import Sealer
 from steps.errors import Code, PodiumError, TransientError
 from steps.waiting import Pending
 from tests.memory import Hidden
@@ -31,6 +32,12 @@ def _restore() -> Iterator[None]:
 def unexpected(hidden: Hidden) -> None:
     value = hidden.reveal()
     raise ValueError(f"cannot encode {value}")
+
+
+def in_the_sealer(hidden: Hidden) -> None:
+    """The real sealing, with a certificate that is none."""
+    value = hidden.reveal()
+    Sealer("no certificate").seal("dbos", "conductor-db", value)
 
 
 def translated(hidden: Hidden) -> None:
@@ -73,7 +80,7 @@ def graphs(step: Step, hidden: Hidden) -> dict[str, Graph]:
 
 @pytest.mark.parametrize(
     "step",
-    [look, *(pytest.param(one, marks=pytest.mark.chaos) for one in (unexpected, translated, transient))],
+    [unexpected, in_the_sealer, look, *(pytest.param(one, marks=pytest.mark.chaos) for one in (translated, transient))],
     ids=lambda one: one.__name__,
 )
 def test_a_failed_step_leaves_no_secret_behind(step: Step, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
