@@ -229,7 +229,9 @@ async def _run(
 ) -> dict[str, Any]:
     """`makes`: afterwards there is what the spec says; else nothing is left of it."""
     journal, phase = context().journal, row.name
-    run = Run(operation_id, phase, InstallationSpec.model_validate(spec), cast(Facts, facts), row.awaits, options)
+    retries = await in_pool(partial(context().ledger.retries, operation_id))
+    parsed = InstallationSpec.model_validate(spec)
+    run = Run(operation_id, phase, parsed, cast(Facts, facts), row.awaits, options, retries)
     fields = part(leaves(run.spec.public()), row.change.inputs) if makes else None
     await _journalled("phase.started", partial(journal.phase_started, operation_id, phase, row.title, fields))
     try:

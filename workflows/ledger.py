@@ -81,6 +81,20 @@ class Ledger:
             row = connection.execute(query).one_or_none()
         return list(row[1].get("restart", ())) if row is not None and row[0] == "operation.retried" else None
 
+    def retries(self, operation_id: str) -> int:
+        """How often the operation was retried."""
+        this = sa.and_(events.c.operation_id == operation_id, events.c.kind == "operation.retried")
+        with self._engine.connect() as connection:
+            found: int = connection.execute(sa.select(sa.func.count()).select_from(events).where(this)).scalar_one()
+            return found
+
+    def goes_on(self, operation_id: str, retries: int) -> bool:
+        """Whether the operation is neither cancelled nor retried once more."""
+        this = sa.and_(operations.c.id == operation_id, operations.c.state.not_in(("CANCELLING", "CANCELLED")))
+        with self._engine.connect() as connection:
+            alive = connection.execute(sa.select(operations.c.id).where(this)).first() is not None
+        return alive and self.retries(operation_id) == retries
+
     def attempt(self, operation_id: str, phase: str) -> int:
         """1, and one more with each retry of the phase."""
         query = sa.select(phases.c.attempt).where(phases.c.operation_id == operation_id, phases.c.name == phase)
