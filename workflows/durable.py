@@ -274,15 +274,16 @@ class _Watch:
         self._seen = found
 
     async def give_up_when_hopeless(self) -> None:
-        """Raises INTERRUPTED when what this wait hangs on has failed, or will not begin any more since something else
-        has failed: the operation could not end otherwise."""
+        """Raises INTERRUPTED when what this wait hangs on has failed, or will not begin (or was given up itself) since
+        something else has failed: the operation could not end otherwise."""
         ctx, run = context(), self._run
         if not run.awaits:
             return
         states = await in_pool(partial(ctx.ledger.phase_states, run.operation_id))
         failed = {phase for phase, state in states.items() if state == "failed"}
         behind = ctx.graphs["install"].upstream(run.awaits)
-        if failed & behind or (failed and any(states.get(phase) == "pending" for phase in behind)):
+        stuck = {phase for phase, state in states.items() if state in ("pending", "cancelled")}
+        if failed & behind or (failed and stuck & behind):
             raise interrupted(self._action, sorted(failed & behind or failed))
 
     async def over(self) -> None:

@@ -108,6 +108,14 @@ def half_way(request_: str, commit: int, template: Path) -> str | None:
     return lived_on_sqlite(Plan(CHAIN, faults, (Event(request_, after, 0, commit),)), template).answers[0]
 
 
+@pytest.mark.chaos
+def test_a_wait_for_what_was_given_up_is_given_up(template: Path) -> None:
+    """p2 awaits p1, which awaits p0, which has failed."""
+    alone = Row((), (), (False,), (False,))
+    rows = (alone, Row((), (0,), (True,), (False,)), Row((), (1,), (True,), (False,)))
+    lived_on_sqlite(Plan(rows, {"p0_0": ("fail",)}, (Event("retry"),)), template)
+
+
 def test_a_wait_for_what_will_never_begin_is_given_up(template: Path) -> None:
     """p2 awaits p3, which needs p1, which is slow; p0 has failed meanwhile, so that p3 is never begun."""
     rows = (
