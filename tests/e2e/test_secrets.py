@@ -52,12 +52,12 @@ class Watch:
 
     def _children(self, pid: int) -> list[int]:
         found: list[int] = []
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
-            try:
+        try:
+            for task in Path(f"/proc/{pid}/task").glob("*/children"):
                 direct = [int(child) for child in task.read_text().split()]
-            except OSError:
-                continue
-            found += [each for child in direct for each in (child, *self._children(child))]
+                found += [each for child in direct for each in (child, *self._children(child))]
+        except OSError:  # it, or one of its threads, has ended
+            return found
         return found
 
     def stop(self) -> None:

@@ -22,7 +22,7 @@ from workflows.runtime import RuntimeSettings, launch
 
 SLOW = settings(
     deadline=None,
-    derandomize=True,
+    derandomize=os.environ.get("PODIUM_RANDOM") is None,
     database=None,
     phases=(Phase.generate,),
     suppress_health_check=list(HealthCheck),
