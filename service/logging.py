@@ -22,13 +22,14 @@ REDACTED = "[redacted]"
 _SECRET_KEY = re.compile(r"secret|passw|token|authorization|api_?key|licen[cs]e|credential|cookie", re.IGNORECASE)
 _SECRET_TEXT = (
     (re.compile(r"(://[^\s:/@]*:)[^\s@/]+@"), r"\1" + REDACTED + "@"),
+    (re.compile(r"(?i)([?&](?:ssl)?password=)[^&\s]+"), r"\1" + REDACTED),
     (re.compile(r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]{8,}"), r"\1" + REDACTED),
     (re.compile(r"(?i)((?:x-amz-(?:signature|security-token|credential))=)[^&\s]+"), r"\1" + REDACTED),
 )
 
 
 def scrub(text: str) -> str:
-    """`text` without passwords in URLs, bearer tokens and AWS signatures."""
+    """`text` without passwords in URLs and their queries, bearer tokens and AWS signatures."""
     for pattern, replacement in _SECRET_TEXT:
         text = pattern.sub(replacement, text)
     return text

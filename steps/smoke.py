@@ -18,8 +18,19 @@ HEALTHY = "HEALTHY"
 
 
 def await_executor(kube: Kube, namespace: str, app_name: str) -> dict[str, Any] | Pending:
-    """`{"executors": [ids]}` once Conductor lists a healthy executor of the application."""
-    found = ConductorApi(kube, namespace).executors(app_name)
+    """`{"executors": [ids]}` once Conductor lists a healthy executor of the application.
+
+    A Conductor too old for the HTTP API lists none that anybody could read: `{"executors": []}`.
+    """
+    api = ConductorApi(kube, namespace)
+    try:
+        found = api.executors(app_name)
+    except PodiumError as error:
+        if error.code is not Code.CONDUCTOR_REJECTED or api.is_supported():
+            raise
+        return {"executors": []}
+    if not found and not api.is_supported():
+        return {"executors": []}
     healthy = sorted(str(each["executorId"]) for each in found if each.get("status") == HEALTHY)
     if healthy:
         return {"executors": healthy}

@@ -1,8 +1,7 @@
 """What callers may do: plan, create, delete, retry, cancel, provide. Everything here only writes to the database.
 
-`create` and `delete` write rows and enqueue the workflow in one transaction (workflows/orders.py). `retry` rewinds each
-failed child to its failed step and the parent to the moment it saw the first of them; it may be called again when it
-was interrupted half-way.
+`create` and `delete` write rows and enqueue the workflow in one transaction (workflows/orders.py). `retry` and `cancel`
+take several, and are brought to their end also when this process dies in between (workflows/interventions.py).
 """
 
 import uuid
@@ -15,8 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy.exc import IntegrityError
 
 from steps.names import Owner
-from workflows import intake, orders, rewind
-from workflows.changing import graph_of
+from workflows import intake, orders
 from workflows.context import Context
 from workflows.errors import (
     AlreadyExists,
@@ -26,14 +24,12 @@ from workflows.errors import (
     UnknownPhase,
     WrongState,
 )
+from workflows.interventions import Interventions
 from workflows.plan import plan_of
-from workflows.records import InstallationRecord, OperationRecord
+from workflows.records import ACTIVE, InstallationRecord, OperationRecord
 from workflows.spec import InstallationSpec, SecretReference
 from workflows.tables import idempotency_keys
-from workflows.updates import ACTIVE, Changed, Updates
-
-_RETRYABLE = ("FAILED", "CANCELLED")
-_CANCELLABLE = ("PENDING", "RUNNING", "WAITING", "CANCELLING")
+from workflows.updates import Changed, Updates
 
 
 @dataclass(frozen=True)
@@ -51,17 +47,21 @@ class Control:
         self._engine, self._dbos, self._graphs = engine, dbos, context.graphs
         self._ledger, self._journal, self._clients = context.ledger, context.journal, context.clients
         self._updates = Updates(engine, context, dbos)
+        self._interventions = Interventions(engine, context, dbos)
 
     def plan(self, spec: InstallationSpec) -> dict[str, Any]:
         """See workflows.plan.plan_of."""
         return plan_of(self._graphs["install"], spec)
 
     def create(self, spec: InstallationSpec, *, idempotency_key: str | None, fingerprint: str) -> Created:
-        """Starts an install. Raises AlreadyExists, IdempotencyMismatch; PodiumError when a secret cannot be stored."""
+        """Starts an install.
+
+        Raises AlreadyExists, AlreadyInUse, IdempotencyMismatch; PodiumError when a secret cannot be stored.
+        """
+        known = self._ledger.installation(spec.name)  # before the key: one who has the same key may write both now
         replayed = self._replay(idempotency_key, fingerprint)
         if replayed is not None:
             return Created(replayed, replayed=True)
-        known = self._ledger.installation(spec.name)
         if known is not None and known.state != "DELETED":
             raise AlreadyExists(spec.name)
         operation_id = str(uuid.uuid4())
@@ -109,32 +109,11 @@ class Control:
 
     def retry(self, name: str, from_phase: str | None = None) -> OperationRecord:
         """Goes on from the failed steps, or from the first step of `from_phase` and everything behind it."""
-        operation = self._installation(name).operation
-        if from_phase is not None and from_phase not in {phase.name for phase in operation.phases}:
-            raise UnknownPhase(from_phase, tuple(phase.name for phase in operation.phases))
-        if operation.state not in _RETRYABLE:
-            raise WrongState(operation.state, _RETRYABLE)
-        started = {phase.name for phase in operation.phases if phase.state not in ("pending", "skipped")}
-        graph = graph_of(self._graphs, operation.kind, operation.options)
-        behind = graph.downstream(from_phase) if from_phase else ()
-        restart = [phase for phase in behind if phase in started]
-        failed = [phase.name for phase in operation.phases if phase.state == "failed" and phase.name not in restart]
-        stopped = [phase.name for phase in operation.phases if phase.state == "cancelled" and phase.name not in restart]
-        self._journal.retried(operation.id, again=restart + failed, resumed=stopped)
-        rewind.rewind(self._dbos, operation.id, restart=restart)
-        return self._operation(operation.id)
+        return self._operation(self._interventions.retry(name, from_phase))
 
     def cancel(self, name: str) -> OperationRecord:
         """Stops the operation, also in the middle of a long wait. A step's call that is under way ends first."""
-        operation = self._installation(name).operation
-        if operation.state == "CANCELLED":
-            return operation
-        if operation.state not in _CANCELLABLE:
-            raise WrongState(operation.state, _CANCELLABLE)
-        self._journal.cancelling(operation.id)
-        self._dbos.cancel_workflow(operation.id, cancel_children=True)
-        self._journal.cancelled(operation.id)
-        return self._operation(operation.id)
+        return self._operation(self._interventions.cancel(name))
 
     def provide(self, name: str, phase: str, value: SecretStr | SecretReference) -> OperationRecord:
         """Gives a WAITING phase what it waits for; values go into the secret store first."""

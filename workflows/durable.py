@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from steps.clients.aws import Aws
 from steps.clients.kubernetes import Kube
-from steps.errors import Code, CredentialsError, Fault, PodiumError, TransientError, problem_of
+from steps.errors import CredentialsError, TransientError
 from steps.gate import gated, pass_gate
 from steps.names import Owner
 from steps.reporting import heard
@@ -30,6 +30,7 @@ from steps.waiting import Blocked, NeedsPerson, Pending
 from workflows.context import context
 from workflows.database import is_outage
 from workflows.facts import Facts
+from workflows.failures import credentials_needed, failure_of, interrupted, no_database, timed_out
 from workflows.lease import HandedOver
 from workflows.spec import InstallationSpec
 from workflows.waits import waited
@@ -63,6 +64,9 @@ class Run:
     """Phases that this one's waits hang on (workflows/graph.py)."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """How the operation was asked for, e.g. an uninstall's `data` and `force`."""
+    retries: int = field(default=0, compare=False)
+    """How often the operation had been retried when this execution of the phase began: a later one has taken its place
+    when there are more."""
     epoch: int = field(default_factory=lambda: context().lease.epoch, compare=False)
     """See workflows/lease.py."""
 
@@ -119,13 +123,14 @@ class Run:
                 result = await body()
             except dbos_error.DBOSWorkflowCancelledError:
                 raise
-            except Exception as error:
-                failure = as_podium_error(error, name)
-                failure.step = name
-                await in_pool(partial(journal.step_failed, self.operation_id, self.phase, name, failure.problem))
-                raise failure from error
-            await in_pool(partial(journal.step_succeeded, self.operation_id, self.phase, name, action))
-            return result
+            except Exception as error:  # noqa: BLE001 - whatever it is, it fails the step
+                failure = failure_of(error, name)
+            else:
+                await in_pool(partial(journal.step_succeeded, self.operation_id, self.phase, name, action))
+                return result
+            failure.step = name
+            await in_pool(partial(journal.step_failed, self.operation_id, self.phase, name, failure.problem))
+            raise failure
 
         with context().lease.step(DBOS.workflow_id or "", self.epoch):
             try:
@@ -133,9 +138,9 @@ class Run:
             except dbos_error.DBOSWorkflowConflictIDError as error:
                 raise HandedOver(str(error)) from error
 
-    async def _outside(self, call: Callable[[], R]) -> R:
-        """Runs a call once the phase's previous one has ended: after a cancel that may still be having its effect,
-        and a retry must not meet it. Each request that the call makes passes the lease."""
+    async def _outside(self, name: str, call: Callable[[], R]) -> R:
+        """Runs a step's call once the phase's previous one has ended: after a cancel that may still be having its
+        effect, and a retry must not meet it. Each request that the call makes passes the lease."""
         key, calls = (self.spec.name, self.phase), context().calls
         before = calls.get(key)
         if before is not None and not before.done():
@@ -146,16 +151,25 @@ class Run:
             with gated(partial(lease.check, self.epoch)):
                 pass_gate()
                 try:
+                    self._check_latest()
                     return call()
-                except SQLAlchemyError as error:
-                    if not is_outage(error):
-                        raise
-                    raise _no_database() from error
+                except dbos_error.DBOSWorkflowCancelledError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - whatever it is, it fails the step
+                    outage = isinstance(error, SQLAlchemyError) and is_outage(error)
+                    failure = failure_of(no_database() if outage else error, name)
+            raise failure
 
         future, ended = context().pool.submit(within_the_lease), Future[None]()
         calls[key] = ended
         future.add_done_callback(lambda _call: ended.set_result(None))
         return await _shielded(asyncio.wrap_future(future))
+
+    def _check_latest(self) -> None:
+        """Raises HandedOver after a cancel, also when a retry followed: DBOS looks for a cancel only now and then, and
+        stops an execution that is not the latest when it records something, which is after its call."""
+        if not context().ledger.goes_on(self.operation_id, self.retries):
+            raise HandedOver("The operation was cancelled meanwhile, or retried.")
 
     def _listening(self, name: str, call: Callable[[], R]) -> Callable[[], R]:
         """The call, and then what it reported into the event log, also when it failed."""
@@ -193,7 +207,7 @@ class Run:
         watch = _Watch(self, action, name, math.inf)
         while True:
             try:
-                result = await self._outside(call)
+                result = await self._outside(name, call)
             except CredentialsError as error:
                 await watch.note(credentials_needed(error), late=False)
                 await _pause(watch.pause())
@@ -211,7 +225,7 @@ class Run:
         while True:
             late = watch.late
             try:
-                found = await self._outside(call)
+                found = await self._outside(name, call)
             except CredentialsError as error:
                 found = credentials_needed(error)
             except TransientError as error:
@@ -251,7 +265,7 @@ class _Watch:
                 self._changed = self._started
                 await in_pool(partial(journal.phase_waiting, run.operation_id, run.phase, self._name, found))
         elif late:
-            raise _timed_out(self._action, found.detail, self._minutes)
+            raise timed_out(self._action, found.detail, self._minutes)
         elif isinstance(self._seen, NeedsPerson | Blocked):
             await self.over()
         elif found != self._seen:
@@ -260,15 +274,17 @@ class _Watch:
         self._seen = found
 
     async def give_up_when_hopeless(self) -> None:
-        """Raises INTERRUPTED when what this wait hangs on has failed: the operation could not end otherwise."""
+        """Raises INTERRUPTED when what this wait hangs on has failed, or will not begin (or was given up itself) since
+        something else has failed: the operation could not end otherwise."""
         ctx, run = context(), self._run
         if not run.awaits:
             return
-        failed = ctx.graphs["install"].upstream(run.awaits) & await in_pool(
-            partial(ctx.ledger.failed_phases, run.operation_id)
-        )
-        if failed:
-            raise _interrupted(self._action, sorted(failed))
+        states = await in_pool(partial(ctx.ledger.phase_states, run.operation_id))
+        failed = {phase for phase, state in states.items() if state == "failed"}
+        behind = ctx.graphs["install"].upstream(run.awaits)
+        stuck = {phase for phase, state in states.items() if state in ("pending", "cancelled")}
+        if failed & behind or (failed and stuck & behind):
+            raise interrupted(self._action, sorted(failed & behind or failed))
 
     async def over(self) -> None:
         if isinstance(self._seen, NeedsPerson | Blocked):
@@ -281,62 +297,6 @@ def name_of(function: Callable[..., Any]) -> str:
     """The step's name in DBOS: stable, since recovery and rewinding look at it."""
     module = function.__module__.rpartition(".")[2]
     return f"{module}.{function.__name__}"
-
-
-def as_podium_error(error: Exception, step: str) -> PodiumError:
-    """Unexpected exceptions lose their text, which DBOS would store and nobody has checked for secrets."""
-    if isinstance(error, PodiumError):
-        return error
-    place = _place_of(error)
-    log.error("step.unexpected_error", step=step, type=type(error).__name__, place=place)
-    problem = problem_of(error)
-    return PodiumError(
-        Code.INTERNAL,
-        f"{problem.message} (in {step}, {place})",
-        fault=Fault.PODIUM,
-        retryable=True,
-        remedy=problem.remedy,
-    )
-
-
-def _place_of(error: Exception) -> str:
-    traceback = error.__traceback__
-    while traceback and traceback.tb_next:
-        traceback = traceback.tb_next
-    return f"{traceback.tb_frame.f_code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}" if traceback else "?"
-
-
-def _interrupted(action: str, failed: list[str]) -> PodiumError:
-    return PodiumError(
-        Code.INTERRUPTED,
-        f"{action}: not awaited any longer, since this hangs on {', '.join(failed)}, which failed.",
-        fault=Fault.PODIUM,
-        retryable=True,
-        remedy="Mend what failed, then retry: the wait goes on from here.",
-    )
-
-
-def _no_database() -> TransientError:
-    return TransientError(
-        Code.INTERNAL,
-        "Podium's own database does not answer.",
-        fault=Fault.PODIUM,
-        retryable=True,
-        remedy="Start it again, then retry.",
-    )
-
-
-def _timed_out(action: str, detail: str, minutes: float) -> PodiumError:
-    return PodiumError.by_provider(
-        Code.TIMED_OUT,
-        f"{action}: still not done after {minutes:g} minutes. Last seen: {detail}",
-        "Look at the resource named above; retry when it is ready or mended (the wait goes on from here).",
-    )
-
-
-def credentials_needed(error: CredentialsError) -> NeedsPerson:
-    """What a phase waits for while AWS's credentials do not work; one code, whatever is wrong with them."""
-    return NeedsPerson(error.message, error.remedy, code=str(Code.AWS_CREDENTIALS_EXPIRED))
 
 
 async def _pause(seconds: float) -> None:

@@ -38,6 +38,10 @@ def child_id(operation_id: str, phase: str) -> str:
 @DBOS.workflow(name="podium.install")
 async def install(operation_id: str, spec: dict[str, Any]) -> dict[str, Any]:
     """Runs all phases that the spec wants. Returns the installation's outputs; raises the first phase's error."""
+    return await _to_its_end(operation_id, _install(operation_id, spec))
+
+
+async def _install(operation_id: str, spec: dict[str, Any]) -> dict[str, Any]:
     parsed, graph = InstallationSpec.model_validate(spec), context().graphs["install"]
 
     async def start(phase: str, facts: Facts) -> WorkflowHandleAsync[dict[str, Any]]:
@@ -54,7 +58,7 @@ async def upgrade(
 
     `options` are those of workflows.changing.Touched; `known` are the facts of what is not touched.
     """
-    return await _changed(operation_id, spec, options, known)
+    return await _to_its_end(operation_id, _changed(operation_id, spec, options, known))
 
 
 @DBOS.workflow(name="podium.repair")
@@ -62,7 +66,7 @@ async def repair(
     operation_id: str, spec: dict[str, Any], options: dict[str, Any], known: dict[str, Any]
 ) -> dict[str, Any]:
     """Brings back to its spec what has drifted away from it; see `upgrade`."""
-    return await _changed(operation_id, spec, options, known)
+    return await _to_its_end(operation_id, _changed(operation_id, spec, options, known))
 
 
 async def _changed(
@@ -96,6 +100,10 @@ async def uninstall(operation_id: str, spec: dict[str, Any], options: dict[str, 
 
     `options`: data "retain" (a last snapshot of the database) or "delete", force bool (without the Kubernetes API).
     """
+    return await _to_its_end(operation_id, _uninstall(operation_id, spec, options))
+
+
+async def _uninstall(operation_id: str, spec: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     graph = context().graphs["uninstall"]
 
     async def start(phase: str, facts: Facts) -> WorkflowHandleAsync[dict[str, Any]]:
@@ -108,6 +116,18 @@ async def uninstall(operation_id: str, spec: dict[str, Any], options: dict[str, 
     return report
 
 
+async def _to_its_end(operation_id: str, work: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    """What `work` returns. What it raises, be it a phase's error or one of our own, is the operation's last word."""
+    try:
+        return await work
+    except _ELSEWHERE:
+        raise
+    except Exception as error:
+        record = partial(context().journal.operation_failed, operation_id, problem_of(error))
+        await _journalled("operation.failed", record)
+        raise
+
+
 async def _walk(
     operation_id: str, graph: Graph, phases: tuple[Phase, ...], start: StartPhase, known: Facts | None = None
 ) -> Facts:
@@ -118,8 +138,6 @@ async def _walk(
     walk = _Walk(operation_id, graph, phases, start, known or {})
     facts = await walk.to_the_end()
     if walk.failure is not None:
-        problem = problem_of(walk.failure)
-        await _journalled("operation.failed", partial(journal.operation_failed, operation_id, problem))
         raise walk.failure
     return facts
 
@@ -211,7 +229,9 @@ async def _run(
 ) -> dict[str, Any]:
     """`makes`: afterwards there is what the spec says; else nothing is left of it."""
     journal, phase = context().journal, row.name
-    run = Run(operation_id, phase, InstallationSpec.model_validate(spec), cast(Facts, facts), row.awaits, options)
+    retries = await in_pool(partial(context().ledger.retries, operation_id))
+    parsed = InstallationSpec.model_validate(spec)
+    run = Run(operation_id, phase, parsed, cast(Facts, facts), row.awaits, options, retries)
     fields = part(leaves(run.spec.public()), row.change.inputs) if makes else None
     await _journalled("phase.started", partial(journal.phase_started, operation_id, phase, row.title, fields))
     try:

@@ -17,6 +17,14 @@ class AlreadyExists(RequestError):
         self.name = name
 
 
+class AlreadyInUse(RequestError):
+    """Another installation has for itself what the spec wants to use; `fields` has {field, message, remedy} of each."""
+
+    def __init__(self, fields: list[dict[str, str]]) -> None:
+        super().__init__("; ".join(one["message"] for one in fields))
+        self.fields = fields
+
+
 class IdempotencyMismatch(RequestError):
     """The Idempotency-Key was used before with another body."""
 

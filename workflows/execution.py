@@ -12,8 +12,10 @@ import structlog
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
-from workflows.database import is_sqlite, make_engine
-from workflows.heart import CONNECTION, Heart
+from workflows.context import context
+from workflows.database import CONNECTION, is_sqlite, make_engine
+from workflows.heart import Heart
+from workflows.interventions import Interventions
 from workflows.lease import Lease
 from workflows.orders import APPLICATION_VERSION, QUEUE
 from workflows.workers import APPLICATION, Registry, Rhythm, Worker, hand_over
@@ -50,11 +52,10 @@ class Membership:
     def __init__(self, settings: RuntimeSettings, engine: sa.Engine, lease: Lease) -> None:
         rhythm, me = settings.rhythm, Worker(settings.executor_id)
         self._client = client = client_of(engine, patient=False)
-        self._engine = make_engine(settings.database_url, 1, **CONNECTION)
+        self._engine = make_engine(settings.database_url, 1)
         self.registry = Registry(engine, client, me, rhythm)
-        self.heart = Heart(
-            Registry(self._engine, client, me, rhythm), self.registry, lease, rhythm, settings.on_replaced
-        )
+        beats, finish = Registry(self._engine, client, me, rhythm), Interventions(engine, context(), client).finish
+        self.heart = Heart(beats, self.registry, lease, rhythm, finish, settings.on_replaced)
         lease.dead, lease.owns = rhythm.dead, self.registry.owns
 
     def end(self) -> None:
@@ -97,6 +98,7 @@ class Execution:
         if self._membership is None:
             client = client_of(self._engine)
             hand_over(self._engine, client, None)
+            Interventions(self._engine, context(), client).finish()
             client.destroy()
             return self._settings.executor_id
         self._membership.heart.start()
@@ -152,10 +154,12 @@ def client_of(engine: sa.Engine, *, patient: bool = True) -> DBOSClient:
 
 def dbos_config(settings: RuntimeSettings, executor_id: str) -> DBOSConfig:
     """JSON, not pickle; an explicit application version, so that a compatible release can finish older runs."""
+    on_network = not settings.database_url.startswith("sqlite")
     return DBOSConfig(
         name=APPLICATION,
         system_database_url=settings.database_url,
         sys_db_pool_size=settings.pool_size,
+        db_engine_kwargs={"connect_args": {"application_name": APPLICATION, **CONNECTION}} if on_network else None,
         sys_db_idle_transaction_timeout_sec=settings.rhythm.dead / 2,
         application_version=APPLICATION_VERSION,
         executor_id=executor_id,

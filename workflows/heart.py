@@ -8,14 +8,13 @@ import threading
 from collections.abc import Callable
 
 import structlog
+from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
 from workflows.lease import Lease, boot_clock
 from workflows.workers import Registry, Rhythm
 
 AFTER_A_MISS_SECONDS = 1.0
-CONNECTION = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 8000}
-"""libpq options of the connection that beats: a database host that vanished is noticed soon (the last in ms)."""
 
 log = structlog.get_logger(__name__)
 
@@ -23,14 +22,21 @@ log = structlog.get_logger(__name__)
 class Heart:
     """`beats` and `takeovers` are the same worker on connections of their own.
 
+    `finish` is called with each beat, and brings to an end what requests left half-way (workflows/interventions.py).
     `on_replaced` is called once, when another process goes under this worker's executor id: there is no way on.
     """
 
     def __init__(
-        self, beats: Registry, takeovers: Registry, lease: Lease, rhythm: Rhythm, on_replaced: Callable[[], None]
+        self,
+        beats: Registry,
+        takeovers: Registry,
+        lease: Lease,
+        rhythm: Rhythm,
+        finish: Callable[[], object],
+        on_replaced: Callable[[], None],
     ) -> None:
         self._beats, self._takeovers, self._lease, self._rhythm = beats, takeovers, lease, rhythm
-        self._on_replaced = on_replaced
+        self._finish, self._on_replaced = finish, on_replaced
         self._stopped = threading.Event()
         self._threads = [
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
@@ -92,7 +98,8 @@ class Heart:
                 continue
             try:
                 taken = self._takeovers.take_over()
-            except SQLAlchemyError as error:
+                self._finish()
+            except (SQLAlchemyError, dbos_error.DBOSException) as error:
                 log.warning("worker.takeover_failed", type=type(error).__name__)
                 continue
             for worker, workflow_ids in taken.items():

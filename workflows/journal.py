@@ -2,10 +2,11 @@
 
 Each method may be called again after a crash (it runs inside a DBOS step, or just before one), so each is written to
 be repeated: it sets states, never counts, but for the event log, which then shows that something happened twice.
-A cancelled operation is final until it is retried: late writes of steps still in flight do not bring it back to life.
+A cancelled operation is final until it is retried: late writes of steps still in flight do not bring it back to life,
+and what would begin or end something raises HandedOver, so that no checkpoint says what the ledger does not.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,8 @@ import sqlalchemy as sa
 from steps.errors import Problem
 from steps.waiting import Blocked, NeedsPerson
 from workflows.fields import Fields
+from workflows.lease import HandedOver
+from workflows.records import ACTIVE, RETRYABLE
 from workflows.tables import events, installations, operations, phases
 
 _FORGOTTEN = ("started_at", "finished_at", "action", "error", "waiting")
@@ -51,7 +54,7 @@ class Journal:
     def operation_started(self, operation_id: str) -> None:
         with self._engine.begin() as connection:
             values = {"state": "RUNNING", "started_at": sa.func.coalesce(operations.c.started_at, now())}
-            _set_operation(connection, operation_id, _BUSY[_kind(connection, operation_id)], values)
+            _go_on(_set_operation(connection, operation_id, _BUSY[_kind(connection, operation_id)], values))
             _log(connection, operation_id, "operation.started", "The operation started")
 
     def operation_succeeded(
@@ -66,60 +69,59 @@ class Journal:
         with self._engine.begin() as connection:
             kind = _kind(connection, operation_id)
             values = {"state": "SUCCEEDED", "finished_at": now(), "error": None, "report": report}
-            if not _set_operation(connection, operation_id, _DONE[kind], values):
-                return
-            owner = sa.select(operations.c.installation).where(operations.c.id == operation_id).scalar_subquery()
+            _go_on(_set_operation(connection, operation_id, _DONE[kind], values))
             found = {"outputs": outputs, "facts": facts}
-            connection.execute(sa.update(installations).where(installations.c.name == owner).values(found))
+            this = installations.c.operation_id == operation_id
+            connection.execute(sa.update(installations).where(this).values(found))
             _log(connection, operation_id, "operation.succeeded", _SUCCESS[kind])
 
     def operation_failed(self, operation_id: str, problem: Problem) -> None:
         with self._engine.begin() as connection:
             values = {"state": "FAILED", "finished_at": now(), "error": problem.as_dict()}
-            if _set_operation(connection, operation_id, "FAILED", values):
-                _log(connection, operation_id, "operation.failed", problem.message, data=problem.as_dict())
+            _go_on(_set_operation(connection, operation_id, "FAILED", values))
+            _log(connection, operation_id, "operation.failed", problem.message, data=problem.as_dict())
 
     def phase_started(self, operation_id: str, phase: str, title: str, fields: Fields | None = None) -> None:
         """`fields`: the leaves of the spec that it goes by (workflows/applied.py); None for a phase that unmakes."""
         with self._engine.begin() as connection:
             values = {"state": "running", "started_at": now(), "finished_at": None, "error": None, "action": title}
-            if _set_phase(connection, operation_id, phase, values):
-                _unsettle(connection, operation_id, phase, fields)
-                _log(connection, operation_id, "phase.started", title, phase=phase)
+            _go_on(_set_phase(connection, operation_id, phase, values))
+            _unsettle(connection, operation_id, phase, fields)
+            _log(connection, operation_id, "phase.started", title, phase=phase)
 
     def phase_succeeded(self, operation_id: str, phase: str, title: str, settled: Settled | None = None) -> None:
         """`settled`: what it went by and found out; None for a phase that has unmade its things."""
         with self._engine.begin() as connection:
             values = {"state": "succeeded", "finished_at": now(), "action": None, "error": None, "waiting": None}
-            if _set_phase(connection, operation_id, phase, values):
-                seq = _log(connection, operation_id, "phase.succeeded", title, phase=phase)
-                _settle(connection, operation_id, phase, settled, seq)
+            _go_on(_set_phase(connection, operation_id, phase, values))
+            seq = _log(connection, operation_id, "phase.succeeded", title, phase=phase)
+            _settle(connection, operation_id, phase, settled, seq)
 
     def phase_skipped(self, operation_id: str, phase: str, why: str) -> None:
         with self._engine.begin() as connection:
             values = {"state": "skipped", "finished_at": now(), "action": why, "error": None, "waiting": None}
-            if _set_phase(connection, operation_id, phase, values):
-                seq = _log(connection, operation_id, "phase.skipped", why, phase=phase)
-                _settle(connection, operation_id, phase, None, seq)
+            _go_on(_set_phase(connection, operation_id, phase, values))
+            seq = _log(connection, operation_id, "phase.skipped", why, phase=phase)
+            _settle(connection, operation_id, phase, None, seq)
 
     def phase_failed(self, operation_id: str, phase: str, problem: Problem) -> None:
         with self._engine.begin() as connection:
             error, step = problem.as_dict(), problem.step
             values = {"state": "failed", "finished_at": now(), "error": error, "waiting": None}
-            if _set_phase(connection, operation_id, phase, values):
-                _log(connection, operation_id, "phase.failed", problem.message, phase=phase, step=step, data=error)
+            _go_on(_set_phase(connection, operation_id, phase, values))
+            _log(connection, operation_id, "phase.failed", problem.message, phase=phase, step=step, data=error)
 
     def phase_interrupted(self, operation_id: str, phase: str, problem: Problem) -> None:
         """A wait was given up because something else failed: it goes on with a retry, and is no failed attempt."""
         with self._engine.begin() as connection:
             values = {"state": "cancelled", "finished_at": now(), "action": problem.message[:400], "waiting": None}
-            if _set_phase(connection, operation_id, phase, values):
-                _log(connection, operation_id, "phase.interrupted", problem.message, phase=phase, step=problem.step)
+            _go_on(_set_phase(connection, operation_id, phase, values))
+            _log(connection, operation_id, "phase.interrupted", problem.message, phase=phase, step=problem.step)
 
     def step_started(self, operation_id: str, phase: str, step: str, action: str) -> None:
         """Also brings a phase that was retried from `pending` back to `running`."""
         with self._engine.begin() as connection:
-            _resume(connection, operation_id, phase, action)
+            _go_on(_resume(connection, operation_id, phase, action))
             _log(connection, operation_id, "step.started", action, phase=phase, step=step)
 
     def step_succeeded(self, operation_id: str, phase: str, step: str, action: str) -> None:
@@ -179,9 +181,16 @@ class Journal:
             if _resume(connection, operation_id, phase, action):
                 _log(connection, operation_id, "phase.resumed", action, phase=phase)
 
-    def cancelling(self, operation_id: str) -> None:
+    def cancelling(self, operation_id: str) -> bool:
+        """False when there is nothing to cancel: it has ended."""
         with self._engine.begin() as connection:
-            _set_operation(connection, operation_id, "CANCELLING", {"state": "CANCELLING"})
+            lock_installation(connection, operation_id)
+            if state_if_latest(connection, operation_id) not in ACTIVE:
+                return False
+            values = {"state": "CANCELLING"}
+            connection.execute(sa.update(operations).where(operations.c.id == operation_id).values(values))
+            _set_installation_state(connection, operation_id, "CANCELLING")
+            return True
 
     def cancelled(self, operation_id: str) -> None:
         """The end of a cancel: phases that ran or waited become cancelled; they go on with a retry."""
@@ -198,31 +207,43 @@ class Journal:
             _set_installation_state(connection, operation_id, "CANCELLED")
             _log(connection, operation_id, "operation.cancelled", "The operation was cancelled")
 
-    def retried(self, operation_id: str, again: Iterable[str], resumed: Iterable[str] = ()) -> None:
-        """Phases of `again` get a new attempt; they and `resumed` become pending, and so does the operation."""
-        again, resumed = list(again), list(resumed)
+    def retried(self, operation_id: str, restart: Collection[str]) -> bool:
+        """`restart` and what failed get a new attempt; they and what was cancelled become pending, and so does the
+        operation. False, and nothing changed, when it is not one to retry (any more)."""
         with self._engine.begin() as connection:
             lock_installation(connection, operation_id)
-            connection.execute(
-                sa.update(phases)
-                .where(phases.c.operation_id == operation_id, phases.c.name.in_(again))
-                .values(attempt=phases.c.attempt + 1)
-            )
-            connection.execute(
-                sa.update(phases)
-                .where(phases.c.operation_id == operation_id, phases.c.name.in_(again + resumed))
-                .values(state="pending", **dict.fromkeys(_FORGOTTEN))
-            )
+            if state_if_latest(connection, operation_id) not in RETRYABLE:
+                return False
+            again = [*restart, *(one for one in _in_state(connection, operation_id, "failed") if one not in restart)]
+            stopped = _in_state(connection, operation_id, "cancelled")
+            these = sa.and_(phases.c.operation_id == operation_id, phases.c.name.in_(again))
+            connection.execute(sa.update(phases).where(these).values(attempt=phases.c.attempt + 1))
+            these = sa.and_(phases.c.operation_id == operation_id, phases.c.name.in_(again + stopped))
+            forgotten = dict.fromkeys(_FORGOTTEN)
+            connection.execute(sa.update(phases).where(these).values(state="pending", **forgotten))
             values = {"state": "PENDING", "error": None, "finished_at": None}
             connection.execute(sa.update(operations).where(operations.c.id == operation_id).values(values))
             _set_installation_state(connection, operation_id, _BUSY[_kind(connection, operation_id)])
             message = f"Retrying {', '.join(again)}" if again else "Going on"
-            _log(connection, operation_id, "operation.retried", message, data={"phases": again})
+            data = {"phases": again, "restart": list(restart)}
+            _log(connection, operation_id, "operation.retried", message, data=data)
+            return True
+
+    def retry_resumed(self, operation_id: str) -> None:
+        """A retry that was interrupted half-way has been brought to its end."""
+        with self._engine.begin() as connection:
+            _log(connection, operation_id, "operation.resumed", "The retry, which had been interrupted, goes on")
 
     def provided(self, operation_id: str, phase: str, reference: dict[str, Any]) -> None:
         with self._engine.begin() as connection:
             _set_phase(connection, operation_id, phase, {"provided": reference})
             _log(connection, operation_id, "phase.provided", "A person provided what the phase waits for", phase=phase)
+
+
+def _go_on(alive: bool) -> None:
+    """Raises HandedOver, which rolls the transaction back, when the operation was cancelled meanwhile."""
+    if not alive:
+        raise HandedOver("The operation was cancelled.")
 
 
 def lock_installation(connection: sa.Connection, operation_id: str) -> str:
@@ -236,6 +257,18 @@ def lock_installation(connection: sa.Connection, operation_id: str) -> str:
     )
     name: str = connection.execute(query).scalar_one()
     return name
+
+
+def state_if_latest(connection: sa.Connection, operation_id: str) -> str | None:
+    """The state of an operation, None when it is not its installation's latest. To be asked under the lock."""
+    latest = installations.c.operation_id == operations.c.id
+    query = sa.select(operations.c.state).join(installations, latest).where(operations.c.id == operation_id)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def _in_state(connection: sa.Connection, operation_id: str, state: str) -> list[str]:
+    this = sa.and_(phases.c.operation_id == operation_id, phases.c.state == state)
+    return list(connection.execute(sa.select(phases.c.name).where(this).order_by(phases.c.position)).scalars())
 
 
 def _log(
@@ -332,8 +365,9 @@ def _kind(connection: sa.Connection, operation_id: str) -> str:
 
 
 def _set_installation_state(connection: sa.Connection, operation_id: str, state: str) -> None:
-    owner = sa.select(operations.c.installation).where(operations.c.id == operation_id).scalar_subquery()
-    connection.execute(sa.update(installations).where(installations.c.name == owner).values(state=state))
+    """Unless another operation has begun meanwhile: a write that a crash made to be repeated may come late."""
+    this = installations.c.operation_id == operation_id
+    connection.execute(sa.update(installations).where(this).values(state=state))
 
 
 def _set_phase(connection: sa.Connection, operation_id: str, phase: str, values: dict[str, Any]) -> bool:

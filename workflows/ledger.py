@@ -1,7 +1,7 @@
 """Reads of Podium's own tables. Writes are in `journal.py`; nothing else touches these tables."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -59,11 +59,41 @@ class Ledger:
         with self._engine.connect() as connection:
             return [_event(row) for row in connection.execute(query).mappings()]
 
-    def failed_phases(self, operation_id: str) -> set[str]:
-        """Names of the phases that failed and were not retried."""
-        query = sa.select(phases.c.name).where(phases.c.operation_id == operation_id, phases.c.state == "failed")
+    def phase_states(self, operation_id: str) -> dict[str, str]:
+        """By phase."""
+        query = sa.select(phases.c.name, phases.c.state).where(phases.c.operation_id == operation_id)
         with self._engine.connect() as connection:
-            return set(connection.execute(query).scalars())
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def operations_in(self, states: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Installation and state by id, of the installations' latest operations that are in one of these states."""
+        latest = installations.c.operation_id == operations.c.id
+        query = sa.select(operations.c.id, operations.c.installation, operations.c.state)
+        with self._engine.connect() as connection:
+            found = connection.execute(query.join(installations, latest).where(operations.c.state.in_(states)))
+            return {row[0]: (row[1], row[2]) for row in found}
+
+    def interrupted_retry(self, operation_id: str) -> list[str] | None:
+        """The phases that a retry begins anew, when it is the last that was told of the operation itself; else None."""
+        this = sa.and_(events.c.operation_id == operation_id, events.c.kind.startswith("operation."))
+        query = sa.select(events.c.kind, events.c.data).where(this).order_by(events.c.seq.desc()).limit(1)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return list(row[1].get("restart", ())) if row is not None and row[0] == "operation.retried" else None
+
+    def retries(self, operation_id: str) -> int:
+        """How often the operation was retried."""
+        this = sa.and_(events.c.operation_id == operation_id, events.c.kind == "operation.retried")
+        with self._engine.connect() as connection:
+            found: int = connection.execute(sa.select(sa.func.count()).select_from(events).where(this)).scalar_one()
+            return found
+
+    def goes_on(self, operation_id: str, retries: int) -> bool:
+        """Whether the operation is neither cancelled nor retried once more."""
+        this = sa.and_(operations.c.id == operation_id, operations.c.state.not_in(("CANCELLING", "CANCELLED")))
+        with self._engine.connect() as connection:
+            alive = connection.execute(sa.select(operations.c.id).where(this)).first() is not None
+        return alive and self.retries(operation_id) == retries
 
     def attempt(self, operation_id: str, phase: str) -> int:
         """1, and one more with each retry of the phase."""

@@ -11,8 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions
 
+from workflows.claims import check_unclaimed
 from workflows.graph import Graph
-from workflows.journal import now
+from workflows.journal import lock_installation, now, state_if_latest
+from workflows.records import ACTIVE
 from workflows.spec import InstallationSpec
 from workflows.tables import idempotency_keys, installations, operations, phases
 
@@ -46,7 +48,7 @@ class Key:
 def insert_first(connection: sa.Connection, dbos: DBOSClient, order: Order, key: Key | None) -> bool:
     """A new installation's first operation. False when the name is in use.
 
-    Raises sqlalchemy.exc.IntegrityError when another request takes name or key at the same moment.
+    Raises AlreadyInUse; sqlalchemy.exc.IntegrityError when another request takes name or key at the same moment.
     """
     name, moment = order.spec.name, now()
     row: dict[str, Any] = {
@@ -65,18 +67,24 @@ def insert_first(connection: sa.Connection, dbos: DBOSClient, order: Order, key:
     if key is not None:
         values = {"key": key.key, "fingerprint": key.fingerprint, "installation": name, "created_at": moment}
         connection.execute(sa.insert(idempotency_keys).values(values))
+    check_unclaimed(connection, order.spec)
     _insert(connection, dbos, order)
     return True
 
 
 def insert_next(connection: sa.Connection, dbos: DBOSClient, order: Order, *, after: str) -> bool:
-    """An operation on an installation whose latest is `after`. False, and nothing done, when it is not any more."""
-    this = sa.and_(installations.c.name == order.spec.name, installations.c.operation_id == after)
+    """An operation on an installation whose latest is `after` and has ended. False, and nothing done, when it is not so
+    any more: another one began, or that one goes on. Raises AlreadyInUse."""
+    lock_installation(connection, after)
+    if state_if_latest(connection, after) in (None, *ACTIVE):
+        return False
+    this = installations.c.name == order.spec.name
     values: dict[str, Any] = {"state": "PENDING", "operation_id": order.id, "updated_at": now()}
     if order.facts is not None:
         values |= {"spec": order.spec.public(), "applied": order.applied}
-    if connection.execute(sa.update(installations).where(this).values(values)).rowcount == 0:
-        return False
+    connection.execute(sa.update(installations).where(this).values(values))
+    if order.facts is not None:
+        check_unclaimed(connection, order.spec)
     _insert(connection, dbos, order)
     return True
 

@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+ACTIVE = ("PENDING", "RUNNING", "WAITING", "CANCELLING")
+"""States of an operation that has not ended."""
+RETRYABLE = ("FAILED", "CANCELLED")
+
 
 @dataclass(frozen=True)
 class PhaseRecord:

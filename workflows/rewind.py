@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dbos import DBOSClient, StepInfo
 
 _ACTIVE = ("PENDING", "ENQUEUED", "DELAYED")
+_LAST_WORDS = ("phase.failed", "operation.failed")
 _SAW_CHILD_END = "DBOS.waitFirst"
 
 
@@ -18,11 +19,14 @@ def rewind(dbos: DBOSClient, operation_id: str, *, restart: Iterable[str] = ()) 
 
     Of `restart` the first phase goes back to its first step; those behind it are forgotten by DBOS (their history stays
     in Podium's event log), so that the parent starts them anew, each when its needs are met. A parent that has said
-    that the operation is over, but has not ended yet (it, or its worker, is about to), is not waited for.
+    that the operation is over, but has not ended yet (it, or its worker, is about to), is not waited for. What an
+    earlier call that was interrupted has set on its way is stopped and goes on from there.
     """
+    dbos.cancel_workflow(operation_id)
+    cancel_children(dbos, operation_id)
     states = _children(dbos, operation_id)
     anew = [child for phase in restart if (child := f"{operation_id}.{phase}") in states]
-    unsuccessful = {child for child, state in states.items() if state not in (*_ACTIVE, "SUCCESS")} - set(anew)
+    unsuccessful = {child for child, state in states.items() if state != "SUCCESS"} - set(anew)
     start = _parents_step(dbos.list_workflow_steps(operation_id), unsuccessful.union(anew))
     for child in sorted(unsuccessful):
         _again(dbos, child, _failed_step(dbos.list_workflow_steps(child)))
@@ -30,9 +34,14 @@ def rewind(dbos: DBOSClient, operation_id: str, *, restart: Iterable[str] = ()) 
         dbos.delete_workflows(anew[1:])
     for child in anew[:1]:
         _again(dbos, child, 1)
-    if dbos.retrieve_workflow(operation_id).get_status().status in _ACTIVE:
-        dbos.cancel_workflow(operation_id)
     _again(dbos, operation_id, start)
+
+
+def cancel_children(dbos: DBOSClient, operation_id: str) -> None:
+    """Those of an operation's phases that are to run or run, whether their parent has noted them or not."""
+    active = [child for child, state in _children(dbos, operation_id).items() if state in _ACTIVE]
+    if active:
+        dbos.cancel_workflows(active)
 
 
 def _again(dbos: DBOSClient, workflow_id: str, start_step: int | None) -> None:
@@ -53,7 +62,7 @@ def _failed_step(steps: list[StepInfo]) -> int | None:
     for step in steps:
         if step["error"] is not None:
             return step["function_id"]
-    return next((step["function_id"] for step in steps if step["function_name"] == "phase.failed"), None)
+    return next((step["function_id"] for step in steps if step["function_name"] in _LAST_WORDS), None)
 
 
 def _parents_step(steps: list[StepInfo], again: set[str]) -> int | None:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from dbos import DBOSClient
 from sqlalchemy.exc import SQLAlchemyError
 
+from steps.clients.private_folders import remove_left_behind
 from workflows import engine as _engine  # noqa: F401 - registers the workflows with DBOS
 from workflows.context import Clients, Context, context, set_context
 from workflows.control import Control
@@ -71,6 +72,8 @@ def launch(settings: RuntimeSettings, *, execute: bool = True, graphs: Mapping[s
     """Raises DatabaseUnavailable when the database cannot be reached or migrated, DatabaseInUse, ExecutorIdInUse."""
     engine = make_engine(settings.database_url, settings.pool_size, idle_seconds=settings.rhythm.dead / 2)
     sole = Sole(engine)
+    if execute:
+        remove_left_behind()
     try:
         prepare(engine, settings.database_url)
         client = client_of(engine)

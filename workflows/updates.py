@@ -20,10 +20,9 @@ from workflows.context import Context
 from workflows.difference import Difference, again, difference
 from workflows.errors import Impossible, NotFound, OperationInProgress, UninstallBegun
 from workflows.plan import warnings_of
-from workflows.records import InstallationRecord, OperationRecord
+from workflows.records import ACTIVE, InstallationRecord, OperationRecord
 from workflows.spec import InstallationSpec, SecretReference
 
-ACTIVE = ("PENDING", "RUNNING", "WAITING", "CANCELLING")
 _GIVEN = SecretReference(secret="(given as a value)")  # noqa: S106 - a mark, not a secret
 """In a plan, for a value that has not been stored."""
 
@@ -60,7 +59,8 @@ class Updates:
     def apply(self, spec: InstallationSpec) -> Changed:
         """Begins an upgrade to the spec.
 
-        Raises NotFound, OperationInProgress, UninstallBegun, Impossible; PodiumError when a secret cannot be stored.
+        Raises NotFound, OperationInProgress, UninstallBegun, Impossible, AlreadyInUse; PodiumError when a secret cannot
+        be stored.
         """
         installation = self._changeable(spec.name)
         latest = installation.operation

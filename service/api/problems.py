@@ -112,6 +112,17 @@ def _already_exists(_request: Request, error: Exception) -> JSONResponse:
     )
 
 
+def _already_in_use(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.AlreadyInUse)  # noqa: S101 - registered for this type only
+    return problem(
+        409,
+        "ALREADY_IN_USE",
+        str(error),
+        remedy="Change what `errors` lists, or uninstall the other installation first.",
+        field_problems=error.fields,
+    )
+
+
 def _idempotency_mismatch(_request: Request, _error: Exception) -> JSONResponse:
     return problem(
         422,
@@ -227,6 +238,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(errors.NotFound, _not_found)
     app.add_exception_handler(errors.AlreadyExists, _already_exists)
+    app.add_exception_handler(errors.AlreadyInUse, _already_in_use)
     app.add_exception_handler(errors.IdempotencyMismatch, _idempotency_mismatch)
     app.add_exception_handler(errors.WrongState, _wrong_state)
     app.add_exception_handler(errors.OperationInProgress, _in_progress)

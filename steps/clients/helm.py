@@ -9,7 +9,6 @@ import base64
 import json
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from steps.clients.kubernetes import Kube, kubeconfig
+from steps.clients.private_folders import private_folder
 from steps.errors import Code, Fault, PodiumError, TransientError
 from steps.gate import pass_gate
 from steps.scrubbing import HIDDEN, last_lines, scrub
@@ -61,8 +61,7 @@ class Helm:
     @contextmanager
     def pulled(self, chart: ChartReference) -> Iterator[Path]:
         """The chart's archive (`<name>-<version>.tgz`), there until the block ends."""
-        with tempfile.TemporaryDirectory(prefix="podium-chart-") as folder:
-            home = Path(folder)
+        with private_folder() as home:
             self._pull(chart, home)
             archives = list(home.glob(f"{chart.name}-*.tgz"))
             if len(archives) != 1:
@@ -73,7 +72,7 @@ class Helm:
         self, kube: Kube, release: str, chart: Path, namespace: str, values: Mapping[str, Any]
     ) -> list[str]:
         """`helm upgrade --install` without the chart's crds/ and without waiting for readiness."""
-        with _home() as home:
+        with private_folder() as home:
             # JSON is YAML in which no text looks like a number, whichever parser reads it.
             written = _write(home / "values.yaml", json.dumps(dict(values), ensure_ascii=False))
             return self._on(
@@ -89,13 +88,13 @@ class Helm:
     def rollback(self, kube: Kube, release: str, revision: int, namespace: str) -> list[str]:
         """Back to that revision, which becomes a new one. Without hooks: a failed one leaves `pending-rollback`."""
         arguments = ["rollback", release, str(revision), "--namespace", namespace, "--no-hooks"]
-        with _home() as home:
+        with private_folder() as home:
             return self._on(kube, home, [*arguments, "--history-max", str(HISTORY)])
 
     def uninstall(self, kube: Kube, release: str, namespace: str, *, wait: bool = False) -> list[str]:
         """Remove the release and its history; nothing to do when there is none. `wait`: until its objects are gone."""
         arguments = ["uninstall", release, "--namespace", namespace, "--ignore-not-found"]
-        with _home() as home:
+        with private_folder() as home:
             waiting = ["--wait"] if wait else []
             return self._on(kube, home, [*arguments, *waiting, "--timeout", f"{HOOK_SECONDS}s"])
 
@@ -153,12 +152,6 @@ class Helm:
             said = told or out
             raise _failed(command[1], last_lines(said.replace(secret, HIDDEN) if secret else said, count=6))
         return told + out
-
-
-@contextmanager
-def _home() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="podium-helm-") as folder:
-        yield Path(folder)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -33,6 +33,7 @@ class Watch:
 
     def __init__(self, pid: int) -> None:
         self.pid, self.seen, self.programs = pid, b"", set[str]()
+        self._own = Path(f"/proc/{pid}/cmdline").read_bytes()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look)
         self._thread.start()
@@ -42,6 +43,8 @@ class Watch:
             for process in self._children(self.pid):
                 try:
                     line = Path(f"/proc/{process}/cmdline").read_bytes()
+                    if line == self._own:  # between fork and exec it is still the service itself
+                        continue
                     self.seen += line + Path(f"/proc/{process}/environ").read_bytes()
                 except OSError:
                     continue
@@ -49,12 +52,12 @@ class Watch:
 
     def _children(self, pid: int) -> list[int]:
         found: list[int] = []
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
-            try:
+        try:
+            for task in Path(f"/proc/{pid}/task").glob("*/children"):
                 direct = [int(child) for child in task.read_text().split()]
-            except OSError:
-                continue
-            found += [each for child in direct for each in (child, *self._children(child))]
+                found += [each for child in direct for each in (child, *self._children(child))]
+        except OSError:  # it, or one of its threads, has ended
+            return found
         return found
 
     def stop(self) -> None:

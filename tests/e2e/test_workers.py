@@ -102,27 +102,6 @@ class Site:
     def calls_of(self, worker: Worker) -> list[dict[str, Any]]:
         return [call for call in self.sandbox.calls() if call["access_key"] == worker.key]
 
-    def check_outside(self) -> None:
-        """Everything is there once."""
-        cloud = self.cloud
-        assert {name: len(cloud.tagged(name, key)) for name, key in ONE_EACH.items()} == dict.fromkeys(ONE_EACH, 1)
-        assert len(cloud.tagged("describe_subnets", "Subnets")) == 4
-        assert len(cloud.tagged("describe_route_tables", "RouteTables")) == 2
-        assert len(cloud.client("ec2").describe_addresses()["Addresses"]) == 1
-        assert len(cloud.client("rds").describe_db_instances()["DBInstances"]) == 1
-        assert len(cloud.client("eks").list_clusters()["clusters"]) == 1
-        assert len(cloud.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]) == 1
-
-    def made_twice(self) -> list[tuple[str, str]]:
-        """Creating calls that succeeded twice with the same parameters (but for the client token)."""
-        seen: dict[str, int] = {}
-        for call in self.sandbox.calls():
-            if call["status"] < 300 and call["operation"].startswith(("Create", "Allocate", "Attach", "Run")):
-                params = {key: value for key, value in call["params"].items() if "oken" not in key}
-                what = f"{call['service']}:{call['operation']} {sorted(params.items())}"
-                seen[what] = seen.get(what, 0) + 1
-        return [(what[:60], str(count)) for what, count in seen.items() if count > 1]
-
     def close(self) -> None:
         self.engine.dispose()
         self.api.stop()
@@ -131,6 +110,28 @@ class Site:
                 worker.signal(signal.SIGCONT)
             worker.program.stop()
         self.sandbox.stop()
+
+
+def check_outside(cloud: Cloud) -> None:
+    """Everything is there once."""
+    assert {name: len(cloud.tagged(name, key)) for name, key in ONE_EACH.items()} == dict.fromkeys(ONE_EACH, 1)
+    assert len(cloud.tagged("describe_subnets", "Subnets")) == 4
+    assert len(cloud.tagged("describe_route_tables", "RouteTables")) == 2
+    assert len(cloud.client("ec2").describe_addresses()["Addresses"]) == 1
+    assert len(cloud.client("rds").describe_db_instances()["DBInstances"]) == 1
+    assert len(cloud.client("eks").list_clusters()["clusters"]) == 1
+    assert len(cloud.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]) == 1
+
+
+def made_twice(sandbox: Sandbox) -> list[tuple[str, str]]:
+    """Creating calls that succeeded twice with the same parameters (but for the client token)."""
+    seen: dict[str, int] = {}
+    for call in sandbox.calls():
+        if call["status"] < 300 and call["operation"].startswith(("Create", "Allocate", "Attach", "Run")):
+            params = {key: value for key, value in call["params"].items() if "oken" not in key}
+            what = f"{call['service']}:{call['operation']} {sorted(params.items())}"
+            seen[what] = seen.get(what, 0) + 1
+    return [(what[:60], str(count)) for what, count in seen.items() if count > 1]
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ def test_a_worker_killed_in_the_middle_of_an_install_is_taken_over_within_thirty
     until(lambda: site.executed_by(second), "the other executes it", TAKEOVER_SECONDS)
     assert time.monotonic() - began < TAKEOVER_SECONDS
     site.api.reach("READY", seconds=INSTALL_SECONDS)
-    site.check_outside()
+    check_outside(site.cloud)
     assert {phase["attempt"] for phase in site.api.phases().values()} == {1}
 
 
@@ -165,7 +166,7 @@ def test_a_suspended_worker_makes_no_call_for_what_it_lost(site: Site) -> None:
     late = site.calls_of(first)[before:]
     assert [call["operation"] for call in late if not call["operation"].startswith(("Describe", "Get", "List"))] == []
     assert len(late) <= 5, "one request of each running phase may have been on its way when it was suspended"
-    site.check_outside()
+    check_outside(site.cloud)
     until(first.ready, "it is a worker again", 30)
     assert not [event for event in site.api.events() if event["kind"].endswith(".failed")]
 
@@ -177,8 +178,8 @@ def test_a_worker_suspended_for_a_moment_goes_on(site: Site) -> None:
     first.signal(signal.SIGCONT)
     site.api.reach("READY", seconds=INSTALL_SECONDS)
     assert site.calls_of(second) == []
-    assert site.made_twice() == []
-    site.check_outside()
+    assert made_twice(site.sandbox) == []
+    check_outside(site.cloud)
 
 
 def test_a_rolling_restart_of_both_workers_loses_nothing(site: Site) -> None:
@@ -190,8 +191,8 @@ def test_a_rolling_restart_of_both_workers_loses_nothing(site: Site) -> None:
         assert time.monotonic() - began < 20
         worker.start()
     site.api.reach("READY", seconds=INSTALL_SECONDS)
-    assert site.made_twice() == []
-    site.check_outside()
+    assert made_twice(site.sandbox) == []
+    check_outside(site.cloud)
     assert {phase["attempt"] for phase in site.api.phases().values()} == {1}
 
 
@@ -201,7 +202,7 @@ def test_a_stopped_worker_hands_over_at_once(site: Site) -> None:
     assert first.program.process.wait(25) == 0
     until(lambda: site.executed_by(second) or site.api.installation()["state"] == "READY", "the other executes it", 5)
     site.api.reach("READY", seconds=INSTALL_SECONDS)
-    assert site.made_twice() == []
+    assert made_twice(site.sandbox) == []
 
 
 def test_podiums_database_away_for_thirty_seconds_costs_nobody_anything(site: Site) -> None:
@@ -210,7 +211,7 @@ def test_podiums_database_away_for_thirty_seconds_costs_nobody_anything(site: Si
         time.sleep(30)  # that long it is away
     site.api.reach("READY", seconds=INSTALL_SECONDS)
     assert not [event for event in site.api.events() if event["kind"].endswith(".failed")]
-    site.check_outside()
+    check_outside(site.cloud)
     with site.engine.connect() as connection:
         states = set(connection.execute(sa.text("SELECT state FROM podium_workers")).scalars())
     assert states == {"working"}

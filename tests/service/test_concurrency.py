@@ -18,9 +18,12 @@ from sandbox.postgres import PostgresServer, Template
 from sandbox.processes import free_port
 from service.app import create_app
 from service.settings import Settings
+from steps.errors import Problem
 from tests.service.live import served
 from tests.service.test_api import SMALLEST
 from tests.service.world import KEY, Story
+from workflows.lease import HandedOver
+from workflows.records import ACTIVE
 from workflows.runtime import Runtime, RuntimeSettings, launch
 from workflows.tables import operations
 
@@ -81,10 +84,10 @@ def codes(answers: list[httpx2.Response]) -> Counter[Any]:
     return Counter(answer.json().get("code", answer.status_code) for answer in answers)
 
 
-def count(runtime: Runtime, kind: str | None = None) -> int:
+def count(runtime: Runtime, kind: str | None = None, state: str | None = None) -> int:
     query = sa.select(sa.func.count()).select_from(operations)
-    if kind is not None:
-        query = query.where(operations.c.kind == kind)
+    for column, value in ((operations.c.kind, kind), (operations.c.state, state)):
+        query = query if value is None else query.where(column == value)
     with runtime.engine.connect() as connection:
         return int(connection.execute(query).scalar_one())
 
@@ -189,5 +192,115 @@ def test_cancels_and_retries_at_once_leave_one_operation_in_one_state(runtime: R
     assert count(runtime) == 1
     found = runtime.ledger.installation("dbos-conductor")
     assert found is not None
-    states = {"CANCELLED": "CANCELLED", "PENDING": "PROVISIONING", "CANCELLING": "CANCELLING"}
+    states = {"CANCELLED": "CANCELLED", "PENDING": "PROVISIONING"}
     assert found.state == states[found.operation.state]
+    assert len(to_run(runtime)) == (found.operation.state == "PENDING")
+
+
+def test_a_retry_and_an_uninstall_at_once_begin_one_of_them(runtime: Runtime, settings: Settings) -> None:
+    story = Story(runtime)
+    story.fail("preflight", Problem("INTERNAL", "It broke."))
+
+    def send(http: httpx2.Client, index: int) -> httpx2.Response:
+        return http.delete(NAME) if index % 2 else http.post(f"{NAME}:retry")
+
+    with clients(runtime, settings) as url:
+        answers = at_once(url, send, 20)
+    refused = set(codes(answers)) - {202}
+    assert refused <= {"OPERATION_IN_PROGRESS", "WRONG_STATE"}
+    assert len({answer.json()["id"] for answer in answers if answer.status_code == 202}) == 1
+    assert len(runtime.ledger.operations_in(ACTIVE)) == count(runtime, state="PENDING") == 1
+
+
+def test_retries_at_once_are_one_retry(runtime: Runtime, settings: Settings) -> None:
+    story = Story(runtime)
+    story.fail("preflight", Problem("INTERNAL", "It broke."))
+    with clients(runtime, settings) as url:
+        answers = at_once(url, lambda http, _index: http.post(f"{NAME}:retry"), 20)
+    assert codes(answers) == {202: 1, "WRONG_STATE": 19}
+    found = runtime.ledger.installation("dbos-conductor")
+    assert found is not None
+    assert found.operation.phases[0].attempt == 2
+
+
+def test_an_operation_that_has_ended_is_not_cancelled(runtime: Runtime, settings: Settings) -> None:
+    """Its last word and the cancel come at the same moment."""
+    story = Story(runtime)
+    story.run("preflight")
+    end = Barrier(2)
+
+    def finish() -> None:
+        end.wait(30)
+        story.journal.operation_succeeded(story.operation.id, outputs={}, facts={})
+
+    with clients(runtime, settings) as url, ThreadPoolExecutor(1) as pool, asking(url) as http:
+        last_word = pool.submit(finish)
+        end.wait(30)
+        answer = http.post(f"{NAME}:cancel")
+    found = runtime.ledger.installation("dbos-conductor")
+    assert found is not None
+    if answer.status_code == 202:
+        assert isinstance(last_word.exception(), HandedOver)
+        assert (found.state, found.operation.state) == ("CANCELLED", "CANCELLED")
+    else:
+        assert answer.json()["code"] == "WRONG_STATE"
+        assert (found.state, found.operation.state) == ("READY", "SUCCEEDED")
+
+
+SHARED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"cluster": {"existing_name": "shared"}}, {"cluster": {"existing_name": "shared"}}, "cluster.existing_name"),
+    ({"name": "dbos-one"}, {"cluster": {"existing_name": "dbos-one"}}, "cluster.existing_name"),
+    (
+        {"database": {"existing": {"host": "DB.example.internal", "password": {"secret": "one"}}}},
+        {"database": {"existing": {"host": "db.example.internal.", "password": {"secret": "two"}}}},
+        "database.existing.host",
+    ),
+    (
+        {"registry": {"app_repository": "team/app"}},
+        {"registry": {"app_repository": "team/app"}},
+        "registry.app_repository",
+    ),
+    ({"name": "dbos-one-conductor"}, {"name": "dbos-one"}, "registry.app_repository"),
+]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "field"), [SHARED[0], *(pytest.param(*one, marks=pytest.mark.chaos) for one in SHARED[1:])]
+)
+def test_what_one_installation_has_for_itself_another_is_refused(
+    runtime: Runtime, settings: Settings, first: dict[str, Any], second: dict[str, Any], field: str
+) -> None:
+    """Both come at once; whichever is first is accepted."""
+    specs = [SMALLEST | {"name": "dbos-one"} | first, SMALLEST | {"name": "dbos-two"} | second]
+    with clients(runtime, settings) as url:
+        answers = at_once(url, lambda http, index: http.post("/v1/installations", json=specs[index]), 2)
+        assert codes(answers) == {202: 1, "ALREADY_IN_USE": 1}
+        refused = next(answer for answer in answers if answer.status_code == 409).json()
+        fields = {one["field"] for one in refused["errors"]}
+        assert fields & {field, "name", "registry.migrate_repository"}
+        assert all(one["remedy"] for one in refused["errors"])
+        elsewhere = specs[1] | {"name": "dbos-other", "aws": {"region": "eu-west-1"}}
+        elsewhere |= {"database": {}}
+        with asking(url) as http:
+            assert http.post("/v1/installations", json=elsewhere).status_code == 202
+    assert count(runtime) == 2
+
+
+def test_a_change_cannot_take_what_another_installation_has(runtime: Runtime, settings: Settings) -> None:
+    story = Story(runtime)
+    story.finish_all()
+    with clients(runtime, settings) as url, asking(url) as http:
+        other = SMALLEST | {"name": "dbos-two", "registry": {"app_repository": "team/app"}}
+        assert http.post("/v1/installations", json=other).status_code == 202
+        answer = http.put(NAME, json=story.spec.public() | {"registry": {"app_repository": "team/app"}})
+        assert (answer.status_code, answer.json()["code"]) == (409, "ALREADY_IN_USE")
+        assert http.get(NAME).json()["spec"]["registry"]["app_repository"] is None
+
+
+def asking(url: str) -> httpx2.Client:
+    return httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=60, trust_env=False)
+
+
+def to_run(runtime: Runtime) -> list[str]:
+    """Workflows that a worker would execute."""
+    return [one.workflow_id for one in runtime.client.list_workflows(status=["ENQUEUED", "PENDING"])]

@@ -29,6 +29,7 @@ def test_secrets_are_hidden_by_name_and_in_text(capfd: pytest.CaptureFixture[str
         license_key="canary-2",
         headers={"Authorization": "Bearer canary-3333", "note": "Bearer canary-4444"},
         url="https://x/?X-Amz-Signature=canary5&a=1",
+        database="postgresql://db/podium?user=podium&password=canary%2F6&sslpassword=canary7",
     )
     (line,) = lines(capfd)
     assert "canary" not in json.dumps(line)

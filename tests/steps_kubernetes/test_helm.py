@@ -2,13 +2,18 @@
 
 import base64
 import json
+import os
 import stat
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from steps.clients.helm import ChartReference, Helm
 from steps.clients.kubernetes import Kube
+from steps.clients.private_folders import private_folder, remove_left_behind
 from steps.errors import Code, PodiumError, TransientError
 
 ARCHIVE = Path("c-1.2.3.tgz")
@@ -133,3 +138,26 @@ def test_a_helm_that_hangs_is_ended(kube: Kube, tmp_path: Path) -> None:
 def test_a_pull_that_leaves_nothing_is_a_failure(tmp_path: Path) -> None:
     with pytest.raises(TransientError, match="it left 0 archives of c"), script(tmp_path, "exit 0").pulled(CHART):
         pass
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = (
+        "from steps.clients.private_folders import private_folder\n"
+        "import sys, time\n"
+        "with private_folder() as folder:\n"
+        "    (folder / 'kubeconfig').write_text('canary')\n"
+        "    print('there', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=env) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"there\n"
+        with private_folder():
+            assert remove_left_behind() == 0
+            process.kill()
+            process.wait()
+            assert [path.read_text() for path in tmp_path.rglob("kubeconfig")] == ["canary"]
+            assert remove_left_behind() == 1
+    assert list(tmp_path.iterdir()) == []

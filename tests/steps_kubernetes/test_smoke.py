@@ -9,6 +9,7 @@ from steps.waiting import Pending
 from tests.steps_kubernetes.recorded_api import RecordedApi
 
 APP = "/api/v1/namespaces/dbos/services/dbos-app:8080/proxy"
+APPS = "/api/v1/namespaces/dbos/services/conductor:8090/proxy/v2/orgs/local/apps"
 EXECUTORS = "/api/v1/namespaces/dbos/services/conductor:8090/proxy/v2/orgs/local/apps/dbos-app/executors"
 
 
@@ -62,6 +63,23 @@ def test_an_executor_is_waited_for(api: RecordedApi, kube: Kube) -> None:
     api.answer(f"GET {EXECUTORS}", 200, [{"executorId": "e", "status": "DEAD"}])
     found = smoke.await_executor(kube, "dbos", "dbos-app")
     assert found == Pending("Conductor lists no healthy executor of dbos-app yet (DEAD)")
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, {"detail": "Not Found"}), (200, "<html>")])
+def test_a_conductor_without_the_http_api_lists_no_executor_and_none_is_waited_for(
+    api: RecordedApi, kube: Kube, status: int, body: object
+) -> None:
+    api.answer(f"GET {EXECUTORS}", status, body)
+    api.answer(f"GET {APPS}", status, body)
+    assert smoke.await_executor(kube, "dbos", "dbos-app") == {"executors": []}
+
+
+def test_a_conductor_that_does_not_know_the_application_fails_the_test(api: RecordedApi, kube: Kube) -> None:
+    api.answer(f"GET {EXECUTORS}", 404, {"detail": "no such application"})
+    api.answer(f"GET {APPS}", 200, [])
+    with pytest.raises(PodiumError) as caught:
+        smoke.await_executor(kube, "dbos", "dbos-app")
+    assert caught.value.code is Code.CONDUCTOR_REJECTED
 
 
 def test_progress_is_waited_for(healthy: RecordedApi, kube: Kube) -> None:

@@ -1,15 +1,20 @@
 """Requests that come at the worst moment."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from steps.errors import Problem
+from steps.errors import Code, Problem, TransientError
 from tests.workflows.test_engine import in_state, running, start, until
-from tests.workflows.toy import World
+from tests.workflows.toy import World, toy_graphs
+from workflows.durable import FIRST_BACKOFF_SECONDS, Run
+from workflows.facts import Facts
+from workflows.graph import Graph, Phase, Undo
 from workflows.journal import Journal
+from workflows.runtime import RuntimeSettings, launch
 
 
 @pytest.fixture
@@ -58,3 +63,33 @@ def test_an_installation_is_read_as_of_one_moment(tmp_path: Path, world: World) 
         found = runtime.ledger.installation("toy")
         assert found is not None
         assert (found.state, found.operation.state) == ("FAILED", "FAILED")
+
+
+def test_after_a_cancel_and_a_retry_only_the_new_execution_calls(tmp_path: Path) -> None:
+    """The old one, which was about to try again when it was cancelled, cannot know that from DBOS in time."""
+    calls: list[float] = []
+
+    def busy() -> str:
+        calls.append(time.monotonic())
+        if len(calls) == 1:
+            raise TransientError.by_provider(Code.AWS_UNAVAILABLE, "AWS is busy.", "Wait.")
+        return "made"
+
+    async def run(run: Run) -> Facts:
+        await run.step("Making it", busy)
+        return Facts()
+
+    graphs = toy_graphs(World()) | {"install": Graph((Phase("a", "a", (), run, Undo("a", run), 1),))}
+    runtime = launch(RuntimeSettings(f"sqlite:///{tmp_path}/podium.db"), graphs=graphs)
+    try:
+        start(runtime)
+        until(runtime, lambda _: len(calls) == 1)
+        until(runtime, lambda _: "step.repeated" in {one.kind for one in runtime.ledger.events("toy")})
+        runtime.control.cancel("toy")
+        runtime.control.retry("toy")
+        until(runtime, in_state("READY"))
+        deadline = calls[0] + FIRST_BACKOFF_SECONDS + 1
+        until(runtime, lambda _: time.monotonic() > deadline)
+    finally:
+        runtime.stop()
+    assert len(calls) == 2
