@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from steps import chart_crds, objects, rollout
+from steps import chart_crds, objects, release_contents, rollout
 from steps import chart_releases as releases
 from steps.chart_archives import definitions
 from steps.chart_repositories import in_clear
@@ -18,6 +18,7 @@ from steps.chart_values import merged
 from steps.clients.aws import Aws
 from steps.clients.helm import ChartReference, Helm
 from steps.clients.kubernetes import Kube, Object
+from steps.comparing import Field
 from steps.errors import Code, PodiumError
 from steps.names import Owner
 from steps.reporting import report
@@ -63,7 +64,8 @@ def ensure_release(
     history = releases.settled_history(kube, wanted, patience_seconds)
     marker = _marker(kube, owner, wanted)
     _check_owner(owner, wanted, marker, history)
-    if releases.is_in_force(history) and (marker or {}).get("data", {}).get("applied") == fingerprint:
+    applied = (marker or {}).get("data", {}).get("applied") == fingerprint
+    if applied and releases.is_in_force(history) and _is_as_made(kube, wanted, history, reference, values):
         return _result(reference, releases.revision_of(history[-1]))
     with helm.pulled(_with_credentials(reference, choice, aws)) as archive:
         report([f"Pulled {wanted.name} {reference.version} from {reference.repository} (sha256 {_digest(archive)})"])
@@ -74,6 +76,36 @@ def ensure_release(
     revision = releases.newest_deployed(kube, wanted)
     _claim(kube, owner, wanted, applied=fingerprint)
     return _result(reference, revision)
+
+
+def differences(kube: Kube, owner: Owner, chart: str, choice: Choice = AS_PINNED) -> list[Field]:
+    """How the release differs from what `ensure_release` would make of it: `status`, `version`, `values…`,
+    `repository`. Its objects are `release_contents.objects_of`'s matter. NAME_TAKEN."""
+    wanted = CHARTS[chart]
+    reference = _reference(wanted, choice)
+    values = merged(wanted.values, choice.values)
+    history = releases.history(kube, wanted)
+    marker = _marker(kube, owner, wanted)
+    _check_owner(owner, wanted, marker, history)
+    if not releases.is_in_force(history):
+        return [Field("status", "deployed", releases.status_of(history[-1]) if history else None)]
+    found = release_contents.differences(history[-1], reference.version, values)
+    applied = (marker or {}).get("data", {}).get("applied")
+    if not found and applied != _fingerprint(reference, values):
+        found = [Field("repository", reference.repository, None)]
+    return found
+
+
+def _is_as_made(
+    kube: Kube, chart: Chart, history: list[Object], reference: ChartReference, values: dict[str, Any]
+) -> bool:
+    """Whether nobody has changed the release, or its objects, since."""
+    if release_contents.differences(history[-1], reference.version, values):
+        return False
+    missing = release_contents.missing_definitions(kube, chart)
+    changed = missing or release_contents.changed_objects(kube, chart, history[-1])
+    report([f"{each} is not as release {chart.name} made it" for each in changed])
+    return not changed
 
 
 def await_release(kube: Kube, chart: str) -> dict[str, Any] | Pending:
