@@ -7,6 +7,7 @@ from typing import Any, Literal
 from steps.clients.aws import Aws
 from steps.clients.aws.eks import Addon
 from steps.names import Owner
+from steps.noticing import noticed
 from steps.ownership import being_deleted, check_ours, failed, is_ours
 from steps.second_look import made_with_token
 from steps.waiting import Pending
@@ -34,6 +35,7 @@ def ensure_addon(aws: Aws, owner: Owner, cluster: str, name: str, configuration:
     check_ours(owner, found.tags, f"the add-on {name} of {cluster}")
     _replace_failed(aws, cluster, found)
     if found.configuration != wanted and found.status not in ("CREATING", "UPDATING"):
+        noticed("configuration", expected=wanted, found=found.configuration)
         aws.eks.configure_addon(cluster, name, wanted, owner.client_token(f"{resource}/update"))
     return name
 

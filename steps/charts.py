@@ -102,7 +102,7 @@ def _is_as_made(
     """Whether nobody has changed the release, or its objects, since."""
     if release_contents.differences(history[-1], reference.version, values):
         return False
-    missing = release_contents.missing_definitions(kube, chart)
+    missing = release_contents.missing_definitions(kube, chart, history[-1])
     changed = missing or release_contents.changed_objects(kube, chart, history[-1])
     report([f"{each} is not as release {chart.name} made it" for each in changed])
     return not changed

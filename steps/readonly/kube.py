@@ -8,9 +8,10 @@ from typing import Any
 
 from steps.clients.kubernetes import Kube, Object, ServiceAnswer
 from steps.clients.kubernetes.transport import READ_SECONDS, Answer
-from steps.errors import Code, PodiumError
 from steps.comparing import differing
+from steps.errors import Code, PodiumError
 from steps.readonly.records import Difference, Kind, Resource, Stopped, records
+from steps.readonly.sealed import sealed_again
 
 MARKED = frozenset({"Pod", "Job"})
 """Kinds that looks mark as reported, or end so that they start afresh: not what an installation is made of."""
@@ -31,6 +32,9 @@ class ReadOnlyKube(Kube):
         resource = resource_of(kind, metadata["name"], metadata.get("namespace"))
         if "deletionTimestamp" in live["metadata"]:
             records().add(Difference(Kind.UNREADY, resource, f"{resource.type} {resource.name} is being deleted."))
+            return live
+        if kind == "SealedSecret":
+            records().add(sealed_again(self, live, manifest))
             return live
         return self._compared(live, manifest, resource)
 

@@ -23,9 +23,10 @@ def compare_release(
         kind = Kind.FAILED if one.path == "status" else Kind.CHANGED
         words = f"{one.path} of Helm release {resource.name} is not as it was applied."
         records().add(Difference(kind, resource, words, one.path, one.expected, one.found))
-    for missing in release_contents.missing_definitions(kube, wanted):
+    newest = releases.history(kube, wanted)[-1]
+    for missing in release_contents.missing_definitions(kube, wanted, newest):
         type_, _, name = missing.partition(" ")
         records().add(Difference(Kind.MISSING, Resource(type_, name), f"{missing} is not there."))
-    for each in release_contents.objects_of(wanted, releases.history(kube, wanted)[-1]):
+    for each in release_contents.objects_of(wanted, newest):
         kube.apply(each)
     return Unknown()

@@ -94,6 +94,7 @@ STATEMENTS = (
             "AttachInternetGateway",
             "AuthorizeSecurityGroupIngress",
             "CreateRoute",
+            "CreateTags",
             "DeleteInternetGateway",
             "DeleteNatGateway",
             "DeleteRouteTable",
