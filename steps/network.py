@@ -105,12 +105,12 @@ def associate(aws: Aws, table: RouteTable, subnet_ids: list[str]) -> None:
     missing = [subnet_id for subnet_id in subnet_ids if subnet_id not in table.subnets]
     others = aws.network.route_tables(table.vpc_id) if missing else []
     for subnet_id in missing:
-        for other in others:
-            if other.id != table.id and subnet_id in other.subnets:
-                noticed(f"associations[{subnet_id}]", expected=table.id, found=other.id)
-                aws.network.disassociate(other.subnets[subnet_id])
-        noticed(f"associations[{subnet_id}]", expected=table.id, found=None)
-        aws.network.associate(table.id, subnet_id)
+        other = next((each for each in others if each.id != table.id and subnet_id in each.subnets), None)
+        noticed(f"associations[{subnet_id}]", expected=table.id, found=other.id if other else None)
+        if other is not None:
+            aws.network.reassociate(other.subnets[subnet_id], table.id)
+        else:
+            aws.network.associate(table.id, subnet_id)
 
 
 def delete_network(aws: Aws, owner: Owner) -> None:

@@ -17,6 +17,7 @@ _TYPES = {
     "Subnet": "Subnet",
     "SubnetAttribute": "Subnet",
     "RouteTable": "RouteTable",
+    "RouteTableAssociation": "RouteTable",
     "Route": "RouteTable",
     "Address": "ElasticIP",
     "NatGateway": "NatGateway",
@@ -39,6 +40,9 @@ _TYPES = {
     "SecretValue": "Secret",
 }
 """What an operation is about (its name without the verb), as the plan calls it (workflows/plan.py)."""
+_PARTS = ("Route", "Tags")
+"""Parts of a thing: it is changed when one is made or deleted."""
+_PREFIXES = {"vpc": "VPC", "igw": "InternetGateway", "subnet": "Subnet", "rtb": "RouteTable", "nat": "NatGateway"}
 _FIELDS = {
     "VpcAttribute": "dns",
     "SubnetAttribute": "mapPublicIpOnLaunch",
@@ -46,6 +50,7 @@ _FIELDS = {
     "RouteTable": "associations",
     "InternetGateway": "attachments",
     "SecurityGroupIngress": "ingress",
+    "Tags": "tags",
     "RolePolicy": "attachedPolicies",
     "SecretValue": "value",
 }
@@ -70,8 +75,8 @@ def difference_of(operation: str, parameters: Mapping[str, Any]) -> Difference:
     verb = _VERB.match(operation)
     begin = verb.group() if verb else operation
     noun = operation.removeprefix(begin)
-    kind = Kind.CHANGED if noun == "Route" else _KINDS.get(begin, Kind.CHANGED)
-    resource = Resource(_TYPES.get(noun, noun or operation), _name(parameters))
+    kind = Kind.CHANGED if noun in _PARTS else _KINDS.get(begin, Kind.CHANGED)
+    resource = Resource(_type(noun, parameters) or operation, _name(parameters))
     if kind is not Kind.CHANGED:
         return Difference(kind, resource, f"{resource.type} {resource.name} {_WORDS[kind]} ({operation}).")
     told = take()
@@ -83,6 +88,14 @@ def difference_of(operation: str, parameters: Mapping[str, Any]) -> Difference:
     return Difference(kind, resource, words, _FIELDS.get(noun), _plain(expected), None)
 
 
+def _type(noun: str, parameters: Mapping[str, Any]) -> str:
+    """EC2's tags are of anything: its id says of what."""
+    if noun != "Tags":
+        return _TYPES.get(noun, noun)
+    prefix = str((parameters.get("Resources") or [""])[0]).partition("-")[0]
+    return _PREFIXES.get(prefix, "EC2 resource")
+
+
 _WORDS = {Kind.MISSING: "is not there", Kind.EXTRA: "is there and not wanted any more"}
 
 
@@ -92,7 +105,8 @@ def _name(parameters: Mapping[str, Any]) -> str:
         tags = {tag["Key"]: tag["Value"] for tag in specification.get("Tags", ())}
         if TAG_RESOURCE in tags and "Name" in tags:
             return f"{tags['Name']} ({tags[TAG_RESOURCE]})"
-    return next((str(parameters[key]) for key in _NAMES if parameters.get(key)), "")
+    named = next((str(parameters[key]) for key in _NAMES if parameters.get(key)), "")
+    return named or ", ".join(str(one) for one in parameters.get("Resources") or ())
 
 
 def _plain(value: Any) -> Any:

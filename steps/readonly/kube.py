@@ -43,11 +43,12 @@ class ReadOnlyKube(Kube):
         return manifest
 
     def patch(self, kind: str, name: str, namespace: str | None, changes: Object) -> Object | None:
-        if kind not in MARKED:
-            resource = resource_of(kind, name, namespace)
-            words = f"{kind} {resource.name} is not as it was applied ({', '.join(changes)})."
-            records().add(Difference(Kind.CHANGED, resource, words))
-        return self.get(kind, name, namespace)
+        live = self.get(kind, name, namespace)
+        if live is not None and kind not in MARKED:
+            self._note(
+                live, self.would_patch(kind, name, namespace, changes) or live, resource_of(kind, name, namespace)
+            )
+        return live
 
     def delete(self, kind: str, name: str, namespace: str | None = None, *, propagation: str = "Background") -> bool:
         there = self.get(kind, name, namespace) is not None
@@ -84,12 +85,16 @@ class ReadOnlyKube(Kube):
         except PodiumError as error:
             if error.code is not Code.KUBERNETES_REJECTED:
                 raise
-            records().add(Difference(Kind.CHANGED, resource, error.message))
+            if not records().know(resource):
+                records().add(Difference(Kind.CHANGED, resource, error.message))
             return live
+        self._note(live, wanted, resource)
+        return wanted
+
+    def _note(self, live: Object, wanted: Object, resource: Resource) -> None:
         for one in differing(live, wanted):
             words = f"{one.path} of {resource.type} {resource.name} is not as it was applied."
             records().add(Difference(Kind.CHANGED, resource, words, one.path, one.expected, one.found))
-        return wanted
 
     def _missing(self, manifest: Object) -> None:
         metadata = manifest["metadata"]

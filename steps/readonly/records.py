@@ -73,6 +73,10 @@ class Records:
         else:
             self.truncated = True
 
+    def know(self, resource: Resource) -> bool:
+        """Whether it is told already that this thing differs."""
+        return any(one.resource == resource for one in self.differences)
+
     @property
     def has_missing(self) -> bool:
         """Whether something was not there at all: what hangs on it cannot be ready either."""

@@ -98,17 +98,23 @@ class Network(ServiceClient):
     @translated
     def switch_on_dns(self, vpc_id: str) -> None:
         """DNS support and DNS host names, which EKS nodes and RDS endpoints need."""
-        if self.has_dns(vpc_id):
-            return
-        noticed("dns", expected=True, found=False)
-        self._api.modify_vpc_attribute(VpcId=vpc_id, EnableDnsSupport={"Value": True})
-        self._api.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})
+        support, names = self._dns(vpc_id)
+        if not support:
+            noticed("enableDnsSupport", expected=True, found=False)
+            self._api.modify_vpc_attribute(VpcId=vpc_id, EnableDnsSupport={"Value": True})
+        if not names:
+            noticed("enableDnsHostnames", expected=True, found=False)
+            self._api.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})
 
     @translated
     def has_dns(self, vpc_id: str) -> bool:
+        return all(self._dns(vpc_id))
+
+    def _dns(self, vpc_id: str) -> tuple[bool, bool]:
+        """Whether DNS support, and host names, are on."""
         support = self._api.describe_vpc_attribute(VpcId=vpc_id, Attribute="enableDnsSupport")
         names = self._api.describe_vpc_attribute(VpcId=vpc_id, Attribute="enableDnsHostnames")
-        return support["EnableDnsSupport"].get("Value", False) and names["EnableDnsHostnames"].get("Value", False)
+        return support["EnableDnsSupport"].get("Value", False), names["EnableDnsHostnames"].get("Value", False)
 
     @translated
     def delete_vpc(self, vpc_id: str) -> bool:
@@ -250,9 +256,9 @@ class Network(ServiceClient):
             self._api.replace_route(**route)
 
     @translated
-    def disassociate(self, association_id: str) -> None:
-        with Tolerate("InvalidAssociationID.NotFound"):
-            self._api.disassociate_route_table(AssociationId=association_id)
+    def reassociate(self, association_id: str, table_id: str) -> None:
+        """Give the subnet of this association another route table."""
+        self._api.replace_route_table_association(AssociationId=association_id, RouteTableId=table_id)
 
     @translated
     def associate(self, table_id: str, subnet_id: str) -> None:
@@ -263,7 +269,8 @@ class Network(ServiceClient):
     def delete_route_table(self, table: RouteTable) -> bool:
         """Take it from its subnets, then delete it."""
         for association in table.subnets.values():
-            self.disassociate(association)
+            with Tolerate("InvalidAssociationID.NotFound"):
+                self._api.disassociate_route_table(AssociationId=association)
         with Tolerate("InvalidRouteTableID.NotFound", IN_USE) as refused:
             self._api.delete_route_table(RouteTableId=table.id)
         return refused.code != IN_USE

@@ -107,6 +107,7 @@ STATEMENTS = (
             "ModifyVpcAttribute",
             "ReleaseAddress",
             "ReplaceRoute",
+            "ReplaceRouteTableAssociation",
             "RevokeSecurityGroupIngress",
         ),
         _EC2_ANY,

@@ -130,10 +130,19 @@ class Kube:
 
     def patch(self, kind: str, name: str, namespace: str | None, changes: Object) -> Object | None:
         """Merge patch (RFC 7396); None when the object is gone."""
+        return self._patch(kind, name, namespace, changes, WRITING)
+
+    def would_patch(self, kind: str, name: str, namespace: str | None, changes: Object) -> Object | None:
+        """What `patch` would return; nothing is changed."""
+        return self._patch(kind, name, namespace, changes, WRITING | DRY_RUN)
+
+    def _patch(
+        self, kind: str, name: str, namespace: str | None, changes: Object, params: dict[str, str]
+    ) -> Object | None:
         answer = self._send(
             "PATCH",
             kind_of(kind).path(namespace, name),
-            params=WRITING,
+            params=params,
             body=changes,
             content_type=MERGE,
         )
