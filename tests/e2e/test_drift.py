@@ -138,6 +138,32 @@ def configure_addon(place: Place) -> None:
     until(lambda: eks.describe_addon(**addon)["addon"]["status"] == "ACTIVE", "the add-on is configured", 20)
 
 
+def resize_nodes(place: Place) -> None:
+    eks = place.cloud.client("eks")
+    group: dict[str, str] = {"clusterName": "dbos-conductor", "nodegroupName": "default"}
+    eks.update_nodegroup_config(**group, scalingConfig={"minSize": 1, "maxSize": 5, "desiredSize": 2})
+    until(lambda: eks.describe_nodegroup(**group)["nodegroup"]["status"] == "ACTIVE", "the group is changed", 20)
+
+
+def open_api(place: Place) -> None:
+    eks = place.cloud.client("eks")
+    access = {"publicAccessCidrs": ["127.0.0.0/8", "203.0.113.0/24"]}
+    eks.update_cluster_config(name="dbos-conductor", resourcesVpcConfig=access)
+    until(lambda: eks.describe_cluster(name="dbos-conductor")["cluster"]["status"] == "ACTIVE", "it is changed", 20)
+
+
+def change_instance(place: Place) -> None:
+    rds, name = place.cloud.client("rds"), "dbos-conductor-pg"
+    rds.modify_db_instance(DBInstanceIdentifier=name, BackupRetentionPeriod=3, ApplyImmediately=True)
+
+    def instance() -> dict[str, Any]:
+        found: dict[str, Any] = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+        return found
+
+    until(lambda: instance()["BackupRetentionPeriod"] == 3, "it is changed", 20)
+    until(lambda: instance()["DBInstanceStatus"] == "available", "it is at rest", 20)
+
+
 def delete_repository(place: Place) -> None:
     place.cloud.client("ecr").delete_repository(repositoryName="dbos-migrate", force=True)
 
@@ -208,6 +234,9 @@ BROKEN: dict[Callable[[Place], None], Seen] = {
     detach_policy: ("identity", "changed", "IAM role dbos-conductor-node", "attachedPolicies[AmazonEKS_CNI_Policy]"),
     remove_provider: ("cluster", "missing", "OIDC provider", None),
     configure_addon: ("addons", "changed", "EKS add-on vpc-cni", "configuration"),
+    resize_nodes: ("nodes", "changed", "EKS node group default", "scalingConfig"),
+    open_api: ("cluster", "changed", "EKS cluster dbos-conductor", "publicAccessCidrs"),
+    change_instance: ("database", "changed", "RDS instance dbos-conductor-pg", "settings"),
     delete_repository: ("registry", "missing", "ECR repository dbos-migrate", None),
     relabel_namespace: (
         *("namespace", "changed", "Namespace dbos"),
@@ -230,7 +259,7 @@ BROKEN: dict[Callable[[Place], None], Seen] = {
         "spec.replicas",
     ),
 }
-UNTOUCHED = {"nodes", "database", "sealed-secrets"}
+UNTOUCHED = {"sealed-secrets", "api-key"}
 
 
 def test_a_healthy_installation_is_in_sync_and_the_look_changes_nothing(place: Place) -> None:
