@@ -14,7 +14,9 @@ NOT_COMPARED = frozenset(
 """Of an object's metadata: what the API server keeps."""
 OF_CONTROLLERS = re.compile(r"\.caBundle$|^metadata\.annotations\['deployment\.kubernetes\.io/")
 """Paths that controllers write."""
-SECRET = re.compile(r"^(data|stringData|spec\.encryptedData)\b|^metadata\.annotations\['podium/plaintext-hmac'\]")
+SECRET = re.compile(
+    r"^(data|stringData|spec\.encryptedData)\b|^spec$|^metadata\.annotations\['podium/plaintext-hmac'\]"
+)
 SENSITIVE = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
 PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 NAMED_BY = ("name", "containerPort", "port", "type", "key", "mountPath")

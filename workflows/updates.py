@@ -103,7 +103,7 @@ class Updates:
         Raises NotFound, NothingApplied, OperationInProgress (also when one was begun meanwhile), UninstallBegun.
         """
         installation = self._at_rest(name)
-        if not ground.of_installation(self._graph, installation):
+        if not any(one.settled for one in ground.of_installation(self._graph, installation).values()):
             raise NothingApplied(name)
         found = drift.report(self._graph, installation)
         self._at_rest(name)

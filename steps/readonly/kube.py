@@ -43,16 +43,20 @@ class ReadOnlyKube(Kube):
         return manifest
 
     def patch(self, kind: str, name: str, namespace: str | None, changes: Object) -> Object | None:
+        if kind in MARKED:
+            return None
         live = self.get(kind, name, namespace)
-        if live is not None and kind not in MARKED:
+        if live is not None:
             self._note(
                 live, self.would_patch(kind, name, namespace, changes) or live, resource_of(kind, name, namespace)
             )
         return live
 
     def delete(self, kind: str, name: str, namespace: str | None = None, *, propagation: str = "Background") -> bool:
+        if kind in MARKED:
+            return False
         there = self.get(kind, name, namespace) is not None
-        if there and kind not in MARKED:
+        if there:
             resource = resource_of(kind, name, namespace)
             words = f"{kind} {resource.name} is the installation's, and not wanted any more."
             records().add(Difference(Kind.EXTRA, resource, words))

@@ -3,6 +3,7 @@ and one repair mends all of it. The tests share one sandbox and are in that orde
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,6 +41,13 @@ class Place:
         answer = self.service.http.get(f"{NAME}/drift", timeout=90)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
+        return found
+
+    def settled(self) -> dict[str, Any]:
+        """The report once controllers have seen a repair: KEDA looks at its metric every few seconds only."""
+        deadline = time.monotonic() + 30
+        while not (found := self.drift())["in_sync"] and time.monotonic() < deadline:
+            time.sleep(0.5)
         return found
 
     def delete(self, path: str) -> None:
@@ -331,7 +339,7 @@ def repaired(place: Place, report: dict[str, Any]) -> dict[str, Any]:
     refused = place.service.http.get(f"{NAME}/drift", timeout=90)
     assert (refused.status_code, refused.json()["code"]) == (409, "OPERATION_IN_PROGRESS")
     place.service.reach("READY", seconds=120)
-    return place.drift()
+    return place.settled()
 
 
 def test_one_repair_mends_all_of_it(repaired: dict[str, Any]) -> None:
