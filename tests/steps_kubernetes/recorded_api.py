@@ -121,11 +121,10 @@ class RecordedApi:
             return 201, self._created(path, body)
         if method == "DELETE":
             return (200, {"kind": "Status"}) if self.objects.pop(path, None) else (404, NOT_FOUND)
-        if path in self.objects:
-            return 200, self.objects[path]
-        if path.rpartition("/")[2] in _PLURALS:
-            return 200, {"items": self._listed(path, query)}
-        return 404, NOT_FOUND
+        there = self.objects.get(path)
+        if there is None and path.rpartition("/")[2] in _PLURALS:
+            there = {"items": self._listed(path, query)}
+        return (404, NOT_FOUND) if there is None else (200, there)
 
     def _patched(self, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
         """A merge patch, or an apply (with `force`), which here replaces; nothing is kept of a dry run."""
