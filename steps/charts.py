@@ -6,6 +6,7 @@ release without one is somebody else's and stays as it is (NAME_TAKEN).
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,16 +66,21 @@ def ensure_release(
     marker = _marker(kube, owner, wanted)
     _check_owner(owner, wanted, marker, history)
     applied = (marker or {}).get("data", {}).get("applied") == fingerprint
-    if applied and releases.is_in_force(history) and _is_as_made(kube, wanted, history, reference, values):
+    if (
+        applied
+        and releases.is_in_force(history)
+        and _is_as_made(kube, wanted, marker or {}, history[-1], reference, values)
+    ):
         return _result(reference, releases.revision_of(history[-1]))
     with helm.pulled(_with_credentials(reference, choice, aws)) as archive:
         report([f"Pulled {wanted.name} {reference.version} from {reference.repository} (sha256 {_digest(archive)})"])
-        _claim(kube, owner, wanted, applied="")
-        chart_crds.ensure(kube, owner, definitions(archive), adopt=bool(history))
+        _claim(kube, owner, wanted)
+        made = definitions(archive)
+        chart_crds.ensure(kube, owner, made, adopt=bool(history))
         releases.repair(kube, helm, wanted, history)
         report(helm.upgrade_install(kube, wanted.name, archive, wanted.namespace, values))
     revision = releases.newest_deployed(kube, wanted)
-    _claim(kube, owner, wanted, applied=fingerprint)
+    _claim(kube, owner, wanted, applied=fingerprint, made=made)
     return _result(reference, revision)
 
 
@@ -96,14 +102,24 @@ def differences(kube: Kube, owner: Owner, chart: str, choice: Choice = AS_PINNED
     return found
 
 
+def missing_definitions(kube: Kube, owner: Owner, chart: str) -> list[str]:
+    """Definitions that were applied beside the release and are not there any more, by kind and name."""
+    return release_contents.missing_definitions(kube, _definitions(_marker(kube, owner, CHARTS[chart]) or {}))
+
+
+def _definitions(marker: Object) -> list[str]:
+    """Names of those that were applied beside the release; none of a Podium that did not write it down."""
+    return str((marker.get("data") or {}).get("definitions", "")).split()
+
+
 def _is_as_made(
-    kube: Kube, chart: Chart, history: list[Object], reference: ChartReference, values: dict[str, Any]
+    kube: Kube, chart: Chart, marker: Object, newest: Object, reference: ChartReference, values: dict[str, Any]
 ) -> bool:
     """Whether nobody has changed the release, or its objects, since."""
-    if release_contents.differences(history[-1], reference.version, values):
+    if release_contents.differences(newest, reference.version, values):
         return False
-    missing = release_contents.missing_definitions(kube, chart, history[-1])
-    changed = missing or release_contents.changed_objects(kube, chart, history[-1])
+    missing = release_contents.missing_definitions(kube, _definitions(marker))
+    changed = missing or release_contents.changed_objects(kube, chart, newest)
     report([f"{each} is not as release {chart.name} made it" for each in changed])
     return not changed
 
@@ -204,8 +220,8 @@ def _marker(kube: Kube, owner: Owner, chart: Chart) -> Object | None:
     return objects.find(kube, owner, "ConfigMap", _marker_name(chart), chart.namespace)
 
 
-def _claim(kube: Kube, owner: Owner, chart: Chart, *, applied: str) -> None:
-    """Say that the release is ours, before helm makes it; and after, what was applied."""
+def _claim(kube: Kube, owner: Owner, chart: Chart, *, applied: str = "", made: Sequence[Object] = ()) -> None:
+    """Say that the release is ours, before helm makes it; and after, what was applied, `made` of crds/ beside it."""
     if chart.own_namespace:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": chart.namespace}}
         objects.apply(kube, owner, objects.label(namespace, owner, COMPONENT))
@@ -213,7 +229,7 @@ def _claim(kube: Kube, owner: Owner, chart: Chart, *, applied: str) -> None:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": _marker_name(chart), "namespace": chart.namespace},
-        "data": {"applied": applied},
+        "data": {"applied": applied, "definitions": " ".join(each["metadata"]["name"] for each in made)},
     }
     objects.apply(kube, owner, objects.label(marker, owner, COMPONENT))
 

@@ -50,11 +50,9 @@ def changed_objects(kube: Kube, chart: Chart, revision: Object) -> list[str]:
     return changed
 
 
-def missing_definitions(kube: Kube, chart: Chart, revision: Object) -> list[str]:
-    """Definitions of the chart that are not there, by kind and name; those in the manifest are objects like others."""
-    if any(each["kind"] == KIND for each in objects_of(chart, revision)):
-        return []
-    return [f"{KIND} {name}" for name in chart.definitions if kube.get(KIND, name) is None]
+def missing_definitions(kube: Kube, names: list[str]) -> list[str]:
+    """Those CustomResourceDefinitions that are not there, by kind and name."""
+    return [f"{KIND} {name}" for name in names if kube.get(KIND, name) is None]
 
 
 def _release(revision: Object) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def compare_release(
         words = f"{one.path} of Helm release {resource.name} is not as it was applied."
         records().add(Difference(kind, resource, words, one.path, one.expected, one.found))
     newest = releases.history(kube, wanted)[-1]
-    for missing in release_contents.missing_definitions(kube, wanted, newest):
+    for missing in charts.missing_definitions(kube, owner, chart):
         type_, _, name = missing.partition(" ")
         records().add(Difference(Kind.MISSING, Resource(type_, name), f"{missing} is not there."))
     for each in release_contents.objects_of(wanted, newest):
