@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from service.api import docs, events, health, installations, openapi, operations, problems
+from service.api import docs, drift, events, health, installations, openapi, operations, problems
 from service.api.auth import ApiKeyGuard, LocalGuard
 from service.api.body import BodyReader
 from service.api.context import RequestContext
@@ -40,7 +40,7 @@ def create_app(runtime: Runtime, settings: Settings) -> FastAPI:
     app.state.metrics = Metrics(runtime.ledger, runtime.workers)
     app.state.event_watcher = events.watcher(runtime.ledger)
     app.state.site = Site(runtime.ledger, runtime.control, settings.key, secure=settings.url.startswith("https:"))
-    for router in (installations.router, operations.router, events.router, health.router, docs.router):
+    for router in (installations.router, drift.router, operations.router, events.router, health.router, docs.router):
         app.include_router(router)
     app.state.site.mount(app)
     _document(app)

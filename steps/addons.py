@@ -9,6 +9,7 @@ from steps.clients.aws.eks import Addon
 from steps.clients.aws.eks_updates import Place
 from steps.eks_updates import generation
 from steps.names import Owner
+from steps.noticing import noticed
 from steps.ownership import being_deleted, check_ours, failed, is_ours
 from steps.second_look import made_with_token
 from steps.waiting import Pending
@@ -37,6 +38,7 @@ def ensure_addon(aws: Aws, owner: Owner, cluster: str, name: str, configuration:
     _replace_failed(aws, cluster, found)
     outdated = found.configuration != wanted or found.status == "UPDATE_FAILED"
     if outdated and found.status not in ("CREATING", "UPDATING"):
+        noticed("configuration", expected=wanted, found=found.configuration)
         before = generation(aws.eks_updates.updates(Place(cluster, addon=name)))
         aws.eks.configure_addon(cluster, name, wanted, owner.client_token(f"{resource}/update/{before}"))
     return name

@@ -23,7 +23,8 @@ def register_app(kube: Kube, namespace: str, app_name: str) -> str:
     api = ConductorApi(kube, namespace)
     if not api.is_supported():
         return "unsupported"
-    api.register_app(app_name)
+    if not api.is_registered(app_name):
+        api.register_app(app_name)
     return "registered"
 
 

@@ -6,10 +6,11 @@ release without one is somebody else's and stays as it is (NAME_TAKEN).
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from steps import chart_crds, objects, rollout
+from steps import chart_crds, objects, release_contents, rollout
 from steps import chart_releases as releases
 from steps.chart_archives import definitions
 from steps.chart_repositories import in_clear
@@ -18,6 +19,7 @@ from steps.chart_values import merged
 from steps.clients.aws import Aws
 from steps.clients.helm import ChartReference, Helm
 from steps.clients.kubernetes import Kube, Object
+from steps.comparing import Field
 from steps.errors import Code, PodiumError
 from steps.names import Owner
 from steps.reporting import report
@@ -63,17 +65,63 @@ def ensure_release(
     history = releases.settled_history(kube, wanted, patience_seconds)
     marker = _marker(kube, owner, wanted)
     _check_owner(owner, wanted, marker, history)
-    if releases.is_in_force(history) and (marker or {}).get("data", {}).get("applied") == fingerprint:
+    applied = (marker or {}).get("data", {}).get("applied") == fingerprint
+    if (
+        applied
+        and releases.is_in_force(history)
+        and _is_as_made(kube, wanted, marker or {}, history[-1], reference, values)
+    ):
         return _result(reference, releases.revision_of(history[-1]))
     with helm.pulled(_with_credentials(reference, choice, aws)) as archive:
         report([f"Pulled {wanted.name} {reference.version} from {reference.repository} (sha256 {_digest(archive)})"])
-        _claim(kube, owner, wanted, applied="")
-        chart_crds.ensure(kube, owner, definitions(archive), adopt=bool(history))
+        _claim(kube, owner, wanted)
+        made = definitions(archive)
+        chart_crds.ensure(kube, owner, made, adopt=bool(history))
         releases.repair(kube, helm, wanted, history)
         report(helm.upgrade_install(kube, wanted.name, archive, wanted.namespace, values))
     revision = releases.newest_deployed(kube, wanted)
-    _claim(kube, owner, wanted, applied=fingerprint)
+    _claim(kube, owner, wanted, applied=fingerprint, made=made)
     return _result(reference, revision)
+
+
+def differences(kube: Kube, owner: Owner, chart: str, choice: Choice = AS_PINNED) -> list[Field]:
+    """How the release differs from what `ensure_release` would make of it: `status`, `version`, `values…`,
+    `repository`. Its objects are `release_contents.objects_of`'s matter. NAME_TAKEN."""
+    wanted = CHARTS[chart]
+    reference = _reference(wanted, choice)
+    values = merged(wanted.values, choice.values)
+    history = releases.history(kube, wanted)
+    marker = _marker(kube, owner, wanted)
+    _check_owner(owner, wanted, marker, history)
+    if not releases.is_in_force(history):
+        return [Field("status", "deployed", releases.status_of(history[-1]) if history else None)]
+    found = release_contents.differences(history[-1], reference.version, values)
+    applied = (marker or {}).get("data", {}).get("applied")
+    if not found and applied != _fingerprint(reference, values):
+        found = [Field("repository", reference.repository, None)]
+    return found
+
+
+def missing_definitions(kube: Kube, owner: Owner, chart: str) -> list[str]:
+    """Definitions that were applied beside the release and are not there any more, by kind and name."""
+    return release_contents.missing_definitions(kube, _definitions(_marker(kube, owner, CHARTS[chart]) or {}))
+
+
+def _definitions(marker: Object) -> list[str]:
+    """Names of those that were applied beside the release; none of a Podium that did not write it down."""
+    return str((marker.get("data") or {}).get("definitions", "")).split()
+
+
+def _is_as_made(
+    kube: Kube, chart: Chart, marker: Object, newest: Object, reference: ChartReference, values: dict[str, Any]
+) -> bool:
+    """Whether nobody has changed the release, or its objects, since."""
+    if release_contents.differences(newest, reference.version, values):
+        return False
+    missing = release_contents.missing_definitions(kube, _definitions(marker))
+    changed = missing or release_contents.changed_objects(kube, chart, newest)
+    report([f"{each} is not as release {chart.name} made it" for each in changed])
+    return not changed
 
 
 def await_release(kube: Kube, chart: str) -> dict[str, Any] | Pending:
@@ -172,8 +220,8 @@ def _marker(kube: Kube, owner: Owner, chart: Chart) -> Object | None:
     return objects.find(kube, owner, "ConfigMap", _marker_name(chart), chart.namespace)
 
 
-def _claim(kube: Kube, owner: Owner, chart: Chart, *, applied: str) -> None:
-    """Say that the release is ours, before helm makes it; and after, what was applied."""
+def _claim(kube: Kube, owner: Owner, chart: Chart, *, applied: str = "", made: Sequence[Object] = ()) -> None:
+    """Say that the release is ours, before helm makes it; and after, what was applied, `made` of crds/ beside it."""
     if chart.own_namespace:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": chart.namespace}}
         objects.apply(kube, owner, objects.label(namespace, owner, COMPONENT))
@@ -181,7 +229,7 @@ def _claim(kube: Kube, owner: Owner, chart: Chart, *, applied: str) -> None:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": _marker_name(chart), "namespace": chart.namespace},
-        "data": {"applied": applied},
+        "data": {"applied": applied, "definitions": " ".join(each["metadata"]["name"] for each in made)},
     }
     objects.apply(kube, owner, objects.label(marker, owner, COMPONENT))
 

@@ -14,6 +14,7 @@ from steps.clients.aws.rds import Instance
 from steps.database import FAILED
 from steps.errors import Code, PodiumError
 from steps.names import Owner
+from steps.noticing import noticed
 from steps.ownership import check_ours, failed
 from steps.waiting import Pending
 
@@ -61,6 +62,7 @@ def ensure_settings(
     _refuse(found, wanted)
     unasked = _differing(found.settings | found.pending, wanted)
     if unasked and found.status in MODIFIABLE:
+        noticed("settings", expected=unasked, found={name: found.settings.get(name) for name in unasked})
         _modify(aws, found, unasked)
 
 

@@ -7,21 +7,27 @@ from steps.clients.aws import Aws
 from steps.clients.aws.ec2_nat import FAILED, GONE, USABLE, Address
 from steps.names import Owner
 from steps.network import associate, ensure_route_table
-from steps.ownership import being_deleted, failed
+from steps.ownership import being_deleted, failed, is_part, lost
 from steps.second_look import keep_one, until_seen
 from steps.waiting import Blocked, Pending
 
 PRIVATE_ROUTES = "routes-private"
 
 
-def ensure_address(aws: Aws, owner: Owner) -> str:
-    """Allocation id of the NAT gateway's elastic IP."""
+def ensure_address(aws: Aws, owner: Owner, known_ip: str | None = None) -> str:
+    """Allocation id of the NAT gateway's elastic IP.
+
+    `known_ip`: the one that it had; NAME_TAKEN when that is still ours to use and has lost its tags.
+    """
 
     def look() -> list[Address]:
         return aws.nat.addresses(owner.tags("nat-address"))
 
     found = look()
     if not found:
+        for other in aws.nat.addresses() if known_ip else []:
+            if other.public_ip == known_ip and not is_part(owner, "nat-address", other.tags):
+                raise lost(owner, "nat-address", other.allocation_id, "the elastic IP")
         made = aws.nat.make_address(owner.tags("nat-address", Name=f"{owner.installation}-nat"))
 
         def look_for_made() -> list[Address] | None:
@@ -38,13 +44,16 @@ def ensure_address(aws: Aws, owner: Owner) -> str:
 
 
 def ensure_nat_gateway(aws: Aws, owner: Owner, subnet_id: str, allocation_id: str) -> str:
-    """Id of the NAT gateway; one that failed is removed and made anew."""
+    """Id of the NAT gateway; one that failed is removed and made anew. NAME_TAKEN when the subnet has another one."""
     found = aws.nat.gateways(owner.tags("nat"))
     usable = [gateway for gateway in found if gateway.state in USABLE]
     if usable:
         return usable[0].id
     if any(gateway.state == "deleting" for gateway in found):
         raise being_deleted(f"the NAT gateway of {owner.installation}")
+    for other in aws.nat.usable_in(subnet_id):
+        if not is_part(owner, "nat", other.tags):
+            raise lost(owner, "nat", other.id, "the NAT gateway")
     for gateway in found:
         if gateway.state == FAILED:
             aws.nat.delete_gateway(gateway.id)
@@ -66,7 +75,7 @@ def await_nat_gateway(aws: Aws, nat_id: str) -> dict[str, str] | Pending:
 
 def ensure_private_routes(aws: Aws, owner: Owner, vpc_id: str, nat_id: str, subnet_ids: list[str]) -> str:
     """Id of the route table that sends the private subnets' traffic to the NAT gateway."""
-    table = ensure_route_table(aws, owner, vpc_id, PRIVATE_ROUTES)
+    table = ensure_route_table(aws, owner, vpc_id, PRIVATE_ROUTES, subnet_ids)
     aws.network.route_everything(table, nat_id=nat_id)
     associate(aws, table, subnet_ids)
     return table.id

@@ -5,6 +5,7 @@ from typing import Literal
 from steps.blockers import Blocker, verdict, whose
 from steps.clients.aws import Aws
 from steps.names import TAG_INSTALLATION, Owner
+from steps.noticing import noticed
 from steps.ownership import check_ours, is_ours
 from steps.second_look import until_seen
 from steps.waiting import Blocked, Pending
@@ -97,5 +98,6 @@ def _ensure_role(aws: Aws, owner: Owner, resource: str, name: str, service: str,
     for policy in policies:
         arn = f"arn:{aws.partition}:iam::aws:policy/{policy}"
         if arn not in attached:
+            noticed(f"attachedPolicies[{policy}]", expected=arn, found=None)
             aws.iam.attach(name, arn)
     return role.arn

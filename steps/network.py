@@ -7,7 +7,8 @@ from steps.clients.aws import Aws
 from steps.clients.aws.ec2_network import InternetGateway, RouteTable, Subnet, Vpc
 from steps.errors import Code, PodiumError
 from steps.names import Owner
-from steps.ownership import check_ours
+from steps.noticing import noticed
+from steps.ownership import check_ours, is_part, lost
 from steps.second_look import keep_one, until_seen
 from steps.waiting import Blocked, Pending
 
@@ -19,14 +20,20 @@ ROLE_TAG = {"public": "kubernetes.io/role/elb", "private": "kubernetes.io/role/i
 """How Kubernetes finds the subnets for load balancers (https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html)."""
 
 
-def ensure_vpc(aws: Aws, owner: Owner, cidr: str) -> str:
-    """Id of the installation's VPC, with DNS support and host names on."""
+def ensure_vpc(aws: Aws, owner: Owner, cidr: str, known_id: str | None = None) -> str:
+    """Id of the installation's VPC, with DNS support and host names on.
+
+    `known_id`: the one that it had; NAME_TAKEN when that is there and has lost its tags.
+    """
 
     def look() -> list[Vpc]:
         return aws.network.vpcs(owner.tags("vpc"))
 
     found = look()
     if not found:
+        known = aws.network.vpc(known_id) if known_id else None
+        if known_id and known and not is_part(owner, "vpc", known.tags):
+            raise lost(owner, "vpc", known_id, "the VPC")
         made = aws.network.make_vpc(cidr, owner.tags("vpc", Name=owner.installation))
         found = until_seen(lambda: _with_id(look(), made), f"the VPC {made}")
     vpc = keep_one(found, lambda vpc: _is_used(aws, vpc), lambda vpc: aws.network.delete_vpc(vpc.id))
@@ -35,17 +42,21 @@ def ensure_vpc(aws: Aws, owner: Owner, cidr: str) -> str:
 
 
 def ensure_internet_gateway(aws: Aws, owner: Owner, vpc_id: str) -> str:
-    """Id of the VPC's internet gateway, attached."""
+    """Id of the VPC's internet gateway, attached. NAME_TAKEN when the VPC has another one."""
 
     def look() -> list[InternetGateway]:
         return aws.network.gateways(owner.tags("internet-gateway"))
 
     found = look()
     if not found:
+        for other in aws.network.attached(vpc_id):
+            if not is_part(owner, "internet-gateway", other.tags):
+                raise lost(owner, "internet-gateway", other.id, "the internet gateway")
         made = aws.network.make_gateway(owner.tags("internet-gateway", Name=owner.installation))
         found = until_seen(lambda: _with_id(look(), made), f"the internet gateway {made}")
     gateway = keep_one(found, lambda gateway: bool(gateway.vpc_ids), aws.network.delete_gateway)
     if vpc_id not in gateway.vpc_ids:
+        noticed("attachments", expected=[vpc_id], found=list(gateway.vpc_ids))
         aws.network.attach_gateway(gateway.id, vpc_id)
     return gateway.id
 
@@ -63,20 +74,24 @@ def ensure_subnets(
 
 def ensure_public_routes(aws: Aws, owner: Owner, vpc_id: str, igw_id: str, subnet_ids: list[str]) -> str:
     """Id of the route table that sends the public subnets' traffic to the internet gateway."""
-    table = ensure_route_table(aws, owner, vpc_id, PUBLIC_ROUTES)
+    table = ensure_route_table(aws, owner, vpc_id, PUBLIC_ROUTES, subnet_ids)
     aws.network.route_everything(table, gateway_id=igw_id)
     associate(aws, table, subnet_ids)
     return table.id
 
 
-def ensure_route_table(aws: Aws, owner: Owner, vpc_id: str, resource: str) -> RouteTable:
-    """The installation's route table of this part name (also used by egress)."""
+def ensure_route_table(aws: Aws, owner: Owner, vpc_id: str, resource: str, subnet_ids: list[str]) -> RouteTable:
+    """The installation's route table of this part name (also used by egress). NAME_TAKEN when another one, instead of
+    it, is that of these subnets."""
 
     def look() -> list[RouteTable] | None:
         return aws.network.route_tables(vpc_id, owner.tags(resource)) or None
 
     found = look()
     if found is None:
+        for other in aws.network.route_tables(vpc_id):
+            if not is_part(owner, resource, other.tags) and not other.subnets.keys().isdisjoint(subnet_ids):
+                raise lost(owner, resource, other.id, "the route table")
         name = f"{owner.installation}-{resource.removeprefix('routes-')}"
         aws.network.make_route_table(
             vpc_id, owner.client_token(f"{resource}/{vpc_id}"), owner.tags(resource, Name=name)
@@ -86,8 +101,15 @@ def ensure_route_table(aws: Aws, owner: Owner, vpc_id: str, resource: str) -> Ro
 
 
 def associate(aws: Aws, table: RouteTable, subnet_ids: list[str]) -> None:
-    for subnet_id in subnet_ids:
-        if subnet_id not in table.subnets:
+    """Give these subnets the table, whichever they had."""
+    missing = [subnet_id for subnet_id in subnet_ids if subnet_id not in table.subnets]
+    others = aws.network.route_tables(table.vpc_id) if missing else []
+    for subnet_id in missing:
+        other = next((each for each in others if each.id != table.id and subnet_id in each.subnets), None)
+        noticed(f"associations[{subnet_id}]", expected=table.id, found=other.id if other else None)
+        if other is not None:
+            aws.network.reassociate(other.subnets[subnet_id], table.id)
+        else:
             aws.network.associate(table.id, subnet_id)
 
 
@@ -137,14 +159,20 @@ def _ensure_subnet(
 ) -> str:
     resource = f"subnet-{kind}-{index}"
     subnet = _own_subnet(owner, found, resource)
+    for_kubernetes = {ROLE_TAG[kind]: "1", f"kubernetes.io/cluster/{cluster_name}": "shared"}
     if subnet is None:
-        extra = {"Name": f"{owner.installation}-{kind}-{zone}", ROLE_TAG[kind]: "1"}
-        tags = owner.tags(resource, **extra, **{f"kubernetes.io/cluster/{cluster_name}": "shared"})
+        _check_place(owner, found, cidr, resource)
+        tags = owner.tags(resource, Name=f"{owner.installation}-{kind}-{zone}", **for_kubernetes)
         made = aws.network.make_subnet(vpc_id, cidr, zone, tags)
         if made is None:
             _check_range(owner, aws.network.subnets(vpc_id), cidr)
         subnet = until_seen(lambda: _own_subnet(owner, aws.network.subnets(vpc_id), resource), f"the subnet {cidr}")
+    missing = {key: value for key, value in for_kubernetes.items() if subnet.tags.get(key) != value}
+    if missing:
+        noticed("tags", expected=missing, found={key: subnet.tags.get(key) for key in missing})
+        aws.network.tag(subnet.id, missing)
     if kind == "public" and not subnet.public_ips:
+        noticed("mapPublicIpOnLaunch", expected=True, found=False)
         aws.network.give_public_ips(subnet.id)
     return subnet.id
 
@@ -152,6 +180,13 @@ def _ensure_subnet(
 def _own_subnet(owner: Owner, found: list[Subnet], resource: str) -> Subnet | None:
     wanted = owner.tags(resource).items()
     return next((subnet for subnet in found if wanted <= subnet.tags.items()), None)
+
+
+def _check_place(owner: Owner, found: list[Subnet], cidr: str, resource: str) -> None:
+    """NAME_TAKEN when another subnet has the range."""
+    for subnet in found:
+        if subnet.cidr == cidr:
+            raise lost(owner, resource, subnet.id, f"the subnet ({cidr})")
 
 
 def _check_range(owner: Owner, found: list[Subnet], cidr: str) -> None:

@@ -68,8 +68,21 @@ def name_taken(kind: str, name: str, namespace: str | None, owner: Owner) -> Pod
 def apply(kube: Kube, owner: Owner, manifest: Object) -> Object:
     """Apply one object if it is ours or does not exist."""
     meta = manifest["metadata"]
-    find(kube, owner, manifest["kind"], meta["name"], meta.get("namespace"))
+    found = find(kube, owner, manifest["kind"], meta["name"], meta.get("namespace"))
+    if found is not None and manifest["kind"] == "Service":
+        _take_ports_back(kube, found, manifest)
     return kube.apply(manifest)
+
+
+def _take_ports_back(kube: Kube, found: Object, manifest: Object) -> None:
+    """A port that somebody changed counts as another one: applying ours would add it beside that, which is refused
+    while they have no names. So other ports are replaced first."""
+    ports = manifest["spec"]["ports"]
+    wanted = {(port["port"], port.get("protocol", "TCP")) for port in ports}
+    if {(port["port"], port.get("protocol", "TCP")) for port in found["spec"].get("ports") or []} - wanted:
+        kube.patch(
+            "Service", manifest["metadata"]["name"], manifest["metadata"]["namespace"], {"spec": {"ports": ports}}
+        )
 
 
 def apply_component(kube: Kube, owner: Owner, namespace: str, component: str, wanted: list[Object]) -> None:

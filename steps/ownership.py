@@ -26,6 +26,25 @@ def check_ours(owner: Owner, tags: Mapping[str, str], what: str) -> None:
         raise PodiumError.by_user(Code.NAME_TAKEN, message, remedy)
 
 
+def is_part(owner: Owner, resource: str, tags: Mapping[str, str]) -> bool:
+    """Whether it is the installation's part of this name."""
+    return owner.tags(resource).items() <= tags.items()
+
+
+def lost(owner: Owner, resource: str, identifier: str, what: str) -> PodiumError:
+    """A thing in the place of one of ours, which has no name of its own, without the tags by which we would know it.
+
+    A second one beside it would not be used, or worse, be used. `resource`: the part's stable name, e.g. `vpc`.
+    """
+    tags = " ".join(f"Key={key},Value={value}" for key, value in owner.tags(resource).items())
+    return PodiumError.by_user(
+        Code.NAME_TAKEN,
+        f"{what} {identifier} is where the installation's own would be, and does not carry its tags",
+        f"If it is the installation's, give it its tags back: aws ec2 create-tags --resources {identifier} --tags "
+        f"{tags}; else remove it; then retry.",
+    )
+
+
 def being_deleted(what: str) -> TransientError:
     """An earlier one of this name is still on its way out."""
     return TransientError.by_provider(

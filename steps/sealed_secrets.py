@@ -5,6 +5,7 @@ and what has not changed is not sealed again. The HMAC's key is a random secret 
 store only (purpose `sealing-hash-key`): whoever reads the annotation cannot test guesses of a password against it.
 """
 
+import base64
 import hashlib
 import hmac
 import json
@@ -58,9 +59,21 @@ class _Sealing:
         """Seal and apply unless the SealedSecret holds these values already: `{"name", "hash"}`."""
         digest = self._hash(name, values)
         found = objects.find(self._kube, self._owner, "SealedSecret", name, self._namespace)
-        if found is None or annotated_hash(found) != digest or _synced(found).get("status") == "False":
+        if found is None or annotated_hash(found) != digest or self._is_undone(found, name, values):
             self._kube.apply(self._manifest(name, values, digest))
         return {"name": name, "hash": digest}
+
+    def _is_undone(self, found: Object, name: str, values: Mapping[str, str]) -> bool:
+        """Whether the controller has failed, or somebody has changed or deleted the Secret that it has made.
+
+        It makes a Secret anew only when the SealedSecret changes, which sealing again does.
+        """
+        if _synced(found).get("status") == "False":
+            return True
+        if not _is_unsealed(found):
+            return False
+        secret = self._kube.get("Secret", name, self._namespace) or {}
+        return (secret.get("data") or {}) != {key: _encoded(value) for key, value in values.items()}
 
     def _hash(self, name: str, values: Mapping[str, str]) -> str:
         text = json.dumps([self._namespace, name, sorted(values.items())])
@@ -159,8 +172,7 @@ def _missing(kube: Kube, namespace: str, name: str) -> str | None:
             f"The sealed-secrets controller cannot make Secret {namespace}/{name}: {synced.get('message', '')}",
             f"Delete a Secret {name} that somebody else made, if there is one; then retry from the secrets phase.",
         )
-    seen = int((found.get("status") or {}).get("observedGeneration") or 0)
-    if synced.get("status") != "True" or seen < int(found["metadata"].get("generation") or 0):
+    if not _is_unsealed(found):
         return f"the controller has not unsealed {name} yet"
     return None if kube.get("Secret", name, namespace) else f"Secret {name} does not exist yet"
 
@@ -196,6 +208,16 @@ def delete_sealed(kube: Kube, owner: Owner, namespace: str) -> None:
 
 def annotated_hash(found: Object) -> str:
     return str((found["metadata"].get("annotations") or {}).get(HASH, ""))
+
+
+def _is_unsealed(found: Object) -> bool:
+    """Whether the controller has made a Secret of it as it is now."""
+    seen = int((found.get("status") or {}).get("observedGeneration") or 0)
+    return _synced(found).get("status") == "True" and seen >= int(found["metadata"].get("generation") or 0)
+
+
+def _encoded(value: str) -> str:
+    return base64.b64encode(value.encode()).decode()
 
 
 def _synced(found: Object) -> dict[str, Any]:

@@ -44,11 +44,11 @@ class Clients:
         key = (aws.target, cluster, endpoint, ca)
         with self._lock:
             if key not in self._kube:
-                self._kube[key] = Kube(endpoint, ca, partial(_token, aws, cluster))
+                self._kube[key] = Kube(endpoint, ca, partial(cluster_token, aws, cluster))
             return self._kube[key]
 
 
-def _token(aws: Aws, cluster: str) -> str:
+def cluster_token(aws: Aws, cluster: str) -> str:
     """A token for the cluster. AWS is asked first who we are: one that was signed with expired credentials looks like
     any other and is only refused by the cluster, but so it raises CredentialsError here."""
     aws.sts.identity()

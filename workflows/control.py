@@ -103,6 +103,10 @@ class Control:
         """See workflows.updates.Updates.apply."""
         return self._updates.apply(spec)
 
+    def drift(self, name: str) -> dict[str, Any]:
+        """See workflows.updates.Updates.drift."""
+        return self._updates.drift(name)
+
     def repair(self, name: str, drifted: dict[str, str]) -> Changed:
         """See workflows.updates.Updates.repair."""
         return self._updates.repair(name, drifted)

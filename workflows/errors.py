@@ -48,6 +48,14 @@ class OperationInProgress(RequestError):
         self.state = state
 
 
+class NothingApplied(RequestError):
+    """Nothing of the installation has been made yet, so that there is nothing to compare."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"nothing of {name} has been made yet")
+        self.name = name
+
+
 class Impossible(RequestError):
     """A change that an installation cannot go through; `fields` has {field, message, remedy} of each."""
 

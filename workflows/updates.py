@@ -14,11 +14,11 @@ from pydantic import SecretStr
 
 from steps.names import Owner
 from workflows import applied as ground
-from workflows import intake, orders
+from workflows import drift, intake, orders
 from workflows.changing import Touched, changing
 from workflows.context import Context
 from workflows.difference import Difference, again, difference
-from workflows.errors import Impossible, NotFound, OperationInProgress, UninstallBegun
+from workflows.errors import Impossible, NotFound, NothingApplied, OperationInProgress, UninstallBegun
 from workflows.plan import warnings_of
 from workflows.records import ACTIVE, InstallationRecord, OperationRecord
 from workflows.spec import InstallationSpec, SecretReference
@@ -84,10 +84,8 @@ class Updates:
 
         Raises NotFound, OperationInProgress, UninstallBegun.
         """
-        installation = self._changeable(name)
+        installation = self._at_rest(name)
         latest = installation.operation
-        if latest.state in ACTIVE:
-            raise OperationInProgress(latest.id, latest.kind, latest.state)
         spec = InstallationSpec.model_validate(installation.spec)
         found = self._differs(installation, spec).touched
         phases = {phase: found.why[phase] for phase in found.actions} | drifted
@@ -98,6 +96,25 @@ class Updates:
         return self._begin("repair", installation, spec, touched, options, str(uuid.uuid4())) or self.repair(
             name, drifted
         )
+
+    def drift(self, name: str) -> dict[str, Any]:
+        """See workflows.drift.report: asks AWS and the cluster, for up to a minute, and changes nothing.
+
+        Raises NotFound, NothingApplied, OperationInProgress (also when one was begun meanwhile), UninstallBegun.
+        """
+        installation = self._at_rest(name)
+        if not any(one.settled for one in ground.of_installation(self._graph, installation).values()):
+            raise NothingApplied(name)
+        found = drift.report(self._graph, installation)
+        self._at_rest(name)
+        return found
+
+    def _at_rest(self, name: str) -> InstallationRecord:
+        installation = self._changeable(name)
+        latest = installation.operation
+        if latest.state in ACTIVE:
+            raise OperationInProgress(latest.id, latest.kind, latest.state)
+        return installation
 
     def _begin(
         self,

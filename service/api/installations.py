@@ -19,7 +19,7 @@ POLL_SECONDS = "5"
 
 router = APIRouter(prefix="/v1", tags=["installations"], dependencies=[Security(bearer)])
 
-_HEADERS = {
+HEADERS = {
     "Location": {"description": "Path of the installation.", "schema": {"type": "string"}},
     "Operation-Location": {"description": "Path of the operation to watch.", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds to wait before looking again.", "schema": {"type": "integer"}},
@@ -49,7 +49,7 @@ _EXAMPLES = {
     summary="Install a Conductor",
     responses={
         200: {"model": Plan, "description": "The plan (with validate_only=true); nothing was created."},
-        202: {"headers": _HEADERS, "description": "Accepted: the install runs; watch the operation."},
+        202: {"headers": HEADERS, "description": "Accepted: the install runs; watch the operation."},
     },
     openapi_extra={"requestBody": {"content": {"application/json": {"examples": _EXAMPLES}}}},
 )
@@ -66,7 +66,7 @@ def create_installation(
         return JSONResponse(Plan.model_validate(engine.control.plan(spec)).model_dump(mode="json"))
     seen = fingerprint(body, idempotency_key) if idempotency_key is not None else ""
     created = engine.control.create(spec, idempotency_key=idempotency_key, fingerprint=seen)
-    _point_to(response, created.installation.operation)
+    point_to(response, created.installation.operation)
     if created.replayed:
         response.headers["Idempotency-Replayed"] = "true"
     return created.installation
@@ -114,7 +114,7 @@ def get_installation(name: InstallationName, engine: Engine) -> Any:
     summary="Bring an installation to a changed spec",
     responses={
         200: {"model": ChangePlan, "description": "The plan (with validate_only=true, or nothing differs)."},
-        202: {"headers": _HEADERS, "description": "Accepted: the upgrade runs; watch the operation."},
+        202: {"headers": HEADERS, "description": "Accepted: the upgrade runs; watch the operation."},
     },
 )
 def apply_installation(
@@ -134,7 +134,7 @@ def apply_installation(
     if not validate_only:
         changed = engine.control.apply(spec)
         if not changed.unchanged:
-            return _point_to(response, changed.operation)
+            return point_to(response, changed.operation)
     return JSONResponse(ChangePlan.model_validate(engine.control.plan_change(spec)).model_dump(mode="json"))
 
 
@@ -144,7 +144,7 @@ def apply_installation(
     status_code=202,
     response_model=Operation,
     summary="Uninstall a Conductor",
-    responses={202: {"headers": _HEADERS, "description": "Accepted: the uninstall runs; watch the operation."}},
+    responses={202: {"headers": HEADERS, "description": "Accepted: the uninstall runs; watch the operation."}},
 )
 def delete_installation(
     name: InstallationName,
@@ -163,7 +163,7 @@ def delete_installation(
     The same request again answers with the same operation. GET still shows a deleted installation, with the proof
     that nothing is left.
     """
-    return _point_to(response, engine.control.delete(name, data=data, force=force))
+    return point_to(response, engine.control.delete(name, data=data, force=force))
 
 
 @router.post(
@@ -172,14 +172,14 @@ def delete_installation(
     status_code=202,
     response_model=Operation,
     summary="Retry a failed or cancelled operation",
-    responses={202: {"headers": _HEADERS, "description": "Accepted: it goes on from the step that failed."}},
+    responses={202: {"headers": HEADERS, "description": "Accepted: it goes on from the step that failed."}},
 )
 def retry_installation(
     name: InstallationName, engine: Engine, response: Response, body: RetryRequest | None = None
 ) -> Any:
     """Only what failed runs again; with `from_phase`, that phase and all that need it. 409 in any other state."""
     operation = engine.control.retry(name, body.from_phase if body else None)
-    return _point_to(response, operation)
+    return point_to(response, operation)
 
 
 @router.post(
@@ -188,11 +188,11 @@ def retry_installation(
     status_code=202,
     response_model=Operation,
     summary="Cancel the running operation",
-    responses={202: {"headers": _HEADERS, "description": "Accepted: it stops within seconds."}},
+    responses={202: {"headers": HEADERS, "description": "Accepted: it stops within seconds."}},
 )
 def cancel_installation(name: InstallationName, engine: Engine, response: Response) -> Any:
     """Takes effect within 2 s, also during a long wait. What was made stays; retry goes on from there."""
-    return _point_to(response, engine.control.cancel(name))
+    return point_to(response, engine.control.cancel(name))
 
 
 @router.post(
@@ -201,14 +201,15 @@ def cancel_installation(name: InstallationName, engine: Engine, response: Respon
     status_code=202,
     response_model=Operation,
     summary="Provide what a phase waits for",
-    responses={202: {"headers": _HEADERS, "description": "Accepted: the phase goes on."}},
+    responses={202: {"headers": HEADERS, "description": "Accepted: the phase goes on."}},
 )
 def provide_to_installation(name: InstallationName, engine: Engine, response: Response, body: ProvideRequest) -> Any:
     """Answers a phase in state `waiting`, for example with the API key of an old Conductor."""
-    return _point_to(response, engine.control.provide(name, body.phase, body.value))
+    return point_to(response, engine.control.provide(name, body.phase, body.value))
 
 
-def _point_to(response: Response, operation: OperationRecord) -> OperationRecord:
+def point_to(response: Response, operation: OperationRecord) -> OperationRecord:
+    """Tells where the operation, which is returned, can be watched."""
     response.headers["Location"] = f"/v1/installations/{operation.installation}"
     response.headers["Operation-Location"] = f"/v1/operations/{operation.id}"
     response.headers["Retry-After"] = POLL_SECONDS

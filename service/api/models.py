@@ -333,6 +333,75 @@ class ChangePlan(Answer):
     """What may surprise."""
 
 
+class DriftedResource(Answer):
+    """A thing as AWS or Kubernetes call it."""
+
+    type: str = Field(examples=["Deployment"])
+    """What it is."""
+    name: str = Field(examples=["dbos/console"])
+    """Its name, or id."""
+
+
+class DriftDifference(Answer):
+    """One thing, or one field of it, that is not as it was applied."""
+
+    phase: str = Field(examples=["console"])
+    """The phase that made it."""
+    kind: Literal["missing", "changed", "unready", "failed", "extra", "taken"]
+    """missing, changed, unready, failed; extra: no longer wanted; taken: of the name, but not the installation's."""
+    resource: DriftedResource
+    """The thing."""
+    field: str | None = Field(default=None, examples=["spec.replicas"])
+    """Path of the field; null: the thing as a whole."""
+    expected: Any = None
+    """The value that was applied; secrets are hidden."""
+    found: Any = None
+    """The value that is there; null also where only AWS knows it."""
+    message: str
+    """For people."""
+
+
+class NotCompared(Answer):
+    """A phase that was left out."""
+
+    phase: str
+    """Its name."""
+    why: str
+    """Why."""
+
+
+class Unreadable(Answer):
+    """A phase whose things could not be looked at to the end."""
+
+    phase: str
+    """Its name."""
+    code: str = Field(examples=["KUBERNETES_UNAVAILABLE"])
+    """Stable code."""
+    message: str
+    """What happened."""
+    remedy: str
+    """What to do."""
+
+
+class Drift(Answer):
+    """How what is there differs from what was applied."""
+
+    name: str
+    """Name of the installation."""
+    checked_at: datetime
+    """When the look ended."""
+    in_sync: bool
+    """Whether there is no difference and everything could be looked at."""
+    differences: list[DriftDifference]
+    """The differences, in the order of the phases; at most 200."""
+    not_compared: list[NotCompared]
+    """What was left out."""
+    unreadable: list[Unreadable]
+    """What could not be looked at: AWS, the cluster or Conductor did not answer."""
+    truncated: bool
+    """Whether there are more differences than are listed."""
+
+
 class Request(BaseModel):
     """Frozen, strict about names, silent about values."""
 

@@ -186,6 +186,16 @@ def _uninstall_begun(_request: Request, _error: Exception) -> JSONResponse:
     )
 
 
+def _nothing_applied(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.NothingApplied)  # noqa: S101 - registered for this type only
+    return problem(
+        409,
+        "NOTHING_APPLIED",
+        f"Nothing of {error.name} has been made yet, so there is nothing to compare.",
+        remedy="Bring the install on its way (POST …:retry, or PUT a corrected spec) and ask again.",
+    )
+
+
 def _unknown_phase(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.UnknownPhase)  # noqa: S101 - registered for this type only
     remedy = f"Use one of {', '.join(error.names)}."
@@ -246,6 +256,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.Impossible, _impossible)
     app.add_exception_handler(errors.Renamed, _renamed)
     app.add_exception_handler(errors.UninstallBegun, _uninstall_begun)
+    app.add_exception_handler(errors.NothingApplied, _nothing_applied)
     app.add_exception_handler(PodiumError, _podium_error)
     app.add_exception_handler(errors.DatabaseUnavailable, _database_unavailable)
     app.add_exception_handler(OperationalError, _database_unavailable)

@@ -13,6 +13,8 @@ from service.cli.errors import CliError
 from service.settings import DEFAULT_URL
 
 _TIMEOUT = httpx2.Timeout(10.0, read=30.0)
+_LOOK = httpx2.Timeout(10.0, read=90.0)
+"""A look for drift asks AWS and the cluster for up to a minute."""
 
 
 def read_env(file: Path) -> dict[str, str]:
@@ -80,6 +82,13 @@ class Api:
     def apply(self, spec: dict[str, Any]) -> dict[str, Any]:
         """The operation that was begun, or the plan that says that there is nothing to do."""
         return self._send("PUT", f"/v1/installations/{quote(_name_of(spec))}", json=spec)
+
+    def drift(self, name: str) -> dict[str, Any]:
+        return self._send("GET", f"/v1/installations/{quote(name)}/drift", timeout=_LOOK)
+
+    def repair(self, name: str) -> dict[str, Any]:
+        """The operation that was begun, or the report that says that there is nothing to do."""
+        return self._send("POST", f"/v1/installations/{quote(name)}:repair", timeout=_LOOK)
 
     def events(self, name: str) -> Iterator[dict[str, Any]]:
         """The whole log, oldest first."""

@@ -150,6 +150,24 @@ def apply(
 
 
 @app.command()
+def drift(name: Name, home: Home = _HOME, as_json: AsJson = False) -> None:
+    """Compare AWS and the cluster with what was applied; changes nothing. Exit code 0 in sync, 3 drifted."""
+    from service.cli import drifting  # noqa: PLC0415
+
+    raise typer.Exit(drifting.drift(home, name, as_json=as_json))
+
+
+@app.command()
+def repair(
+    name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, home: Home = _HOME
+) -> None:
+    """Do again what has drifted."""
+    from service.cli import drifting  # noqa: PLC0415
+
+    raise typer.Exit(drifting.repair(home, name, ask=not yes))
+
+
+@app.command()
 def uninstall(
     name: Name,
     delete_data: Annotated[

@@ -44,6 +44,10 @@ class ConductorApi:
         """Register the application; nothing changes when it is registered."""
         self._check(self._send("PUT", f"/apps/{_quoted(app)}", {}), f"register application {app}")
 
+    def is_registered(self, app: str) -> bool:
+        answer = self._send("GET", f"/apps/{_quoted(app)}")
+        return answer.status != 404 and self._check(answer, f"look at application {app}") is not None
+
     def token_names(self) -> list[str]:
         answer = self._check(self._send("GET", "/tokens"), "list tokens")
         return [str(token["tokenName"]) for token in answer or []]

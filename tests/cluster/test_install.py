@@ -73,6 +73,29 @@ def test_the_cluster_is_what_the_real_api_server_says(installed: Installed) -> N
     assert len(installed.cluster.items("/api/v1/nodes")) == 2
 
 
+def test_a_healthy_installation_has_not_drifted_for_the_real_api_server(installed: Installed) -> None:
+    """Its dry runs give back what the real charts and controllers have made, as the documented roles see it."""
+    found = installed.service.http.get("/v1/installations/dbos-conductor/drift", timeout=90).json()
+    assert (found["differences"], found["unreadable"]) == ([], []), json.dumps(found, indent=1)
+
+
+def test_what_somebody_did_to_a_chart_and_to_the_app_is_noticed_and_repaired(installed: Installed) -> None:
+    http, path = installed.cluster.http, "/apis/apps/v1/namespaces"
+    http.delete(f"{path}/keda/deployments/keda-admission-webhooks").raise_for_status()
+    headers = {"Content-Type": "application/merge-patch+json"}
+    ports = {"spec": {"ports": [{"port": 8081, "targetPort": 8080}]}}
+    service = "/api/v1/namespaces/dbos/services/dbos-app"
+    http.patch(service, content=json.dumps(ports), headers=headers).raise_for_status()
+    found = installed.service.http.get("/v1/installations/dbos-conductor/drift", timeout=90).json()
+    assert {one["phase"] for one in found["differences"]} >= {"keda", "app"}, json.dumps(found, indent=1)
+    answer = installed.service.http.post("/v1/installations/dbos-conductor:repair", timeout=90)
+    assert answer.status_code == 202, answer.text
+    installed.service.reach("READY", seconds=180)
+    drift = "/v1/installations/dbos-conductor/drift"
+    until(lambda: installed.service.http.get(drift, timeout=90).json()["in_sync"], "KEDA has seen the repair", 60)
+    assert [port["port"] for port in installed.cluster.get(service)["spec"]["ports"]] == [8080]
+
+
 def test_the_service_is_never_refused_and_never_an_administrator(installed: Installed) -> None:
     """Every request of the service came as the documented group, and none was forbidden."""
     ours = [entry for entry in audit(installed) if GROUP in entry["user"].get("groups", [])]

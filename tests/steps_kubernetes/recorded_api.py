@@ -115,20 +115,27 @@ class RecordedApi:
         if call in self.scripted:
             answers = self.scripted[call]
             return answers.pop(0) if len(answers) > 1 else answers[0]
-        if method == "PATCH" and query.get("force"):
+        if method == "PATCH":
+            return self._patched(path, query, body)
+        if method == "POST":
+            return 201, self._created(path, body)
+        if method == "DELETE":
+            return (200, {"kind": "Status"}) if self.objects.pop(path, None) else (404, NOT_FOUND)
+        there = self.objects.get(path)
+        if there is None and path.rpartition("/")[2] in _PLURALS:
+            there = {"items": self._listed(path, query)}
+        return (404, NOT_FOUND) if there is None else (200, there)
+
+    def _patched(self, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
+        """A merge patch, or an apply (with `force`), which here replaces; nothing is kept of a dry run."""
+        if query.get("dryRun"):
+            return 200, _merged(self.objects.get(path, {}), body)
+        if query.get("force"):
             self.applied.append(body)
             self.objects[path] = body
-        elif method == "PATCH" and path in self.objects:
+        elif path in self.objects:
             self.objects[path] = _merged(self.objects[path], body)
-        elif method == "POST":
-            return 201, self._created(path, body)
-        elif method == "DELETE":
-            return (200, {"kind": "Status"}) if self.objects.pop(path, None) else (404, NOT_FOUND)
-        if path in self.objects:
-            return 200, self.objects[path]
-        if path.rpartition("/")[2] in _PLURALS:
-            return 200, {"items": self._listed(path, query)}
-        return 404, NOT_FOUND
+        return (200, self.objects[path]) if path in self.objects else (404, NOT_FOUND)
 
     def _created(self, path: str, body: Any) -> Object:
         if path == REVIEWS:

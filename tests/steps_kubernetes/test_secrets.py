@@ -1,5 +1,6 @@
 """The five sealed secrets, the database Jobs' secrets and the API key: what is sealed, when, and what never shows."""
 
+import base64
 import json
 from typing import Any
 
@@ -91,6 +92,32 @@ def test_what_the_controller_could_not_open_is_sealed_again(
     api.objects[f"{SEALED}/conductor-db"]["status"] = {"conditions": [{"type": "Synced", "status": "False"}]}
     seal_five(kube, aws, owner)
     assert [each["metadata"]["name"] for each in api.applied[5:]] == ["conductor-db"]
+
+
+@pytest.mark.parametrize("data", [None, {"database-url": "Y2hhbmdlZA=="}], ids=["deleted", "changed"])
+def test_a_secret_that_somebody_deleted_or_changed_is_sealed_again(
+    api: RecordedApi, kube: Kube, aws: Aws, owner: Owner, data: dict[str, str] | None
+) -> None:
+    seal_five(kube, aws, owner)
+    synced = {"observedGeneration": 1, "conditions": [{"type": "Synced", "status": "True"}]}
+    sealed = api.objects[f"{SEALED}/conductor-db"]
+    sealed["status"], sealed["metadata"]["generation"] = synced, 1
+    if data is not None:
+        api.objects["/api/v1/namespaces/dbos/secrets/conductor-db"] = {"metadata": {}, "data": data}
+    seal_five(kube, aws, owner)
+    assert [each["metadata"]["name"] for each in api.applied[5:]] == ["conductor-db"]
+
+
+def test_a_secret_as_the_controller_made_it_is_not_sealed_again(
+    api: RecordedApi, kube: Kube, aws: Aws, owner: Owner
+) -> None:
+    seal_five(kube, aws, owner)
+    sealed = api.objects[f"{SEALED}/conductor-db"]
+    sealed["status"] = {"observedGeneration": 1, "conditions": [{"type": "Synced", "status": "True"}]}
+    values = {key: base64.b64encode(value.encode()).decode() for key, value in opened(api, "conductor-db").items()}
+    api.objects["/api/v1/namespaces/dbos/secrets/conductor-db"] = {"metadata": {}, "data": values}
+    seal_five(kube, aws, owner)
+    assert len(api.applied) == 5
 
 
 def test_hashes_differ_between_installations_with_the_same_secrets(
@@ -192,12 +219,21 @@ def test_an_old_conductor_needs_a_person(api: RecordedApi, kube: Kube) -> None:
 
 def test_a_new_conductor_registers_the_application(api: RecordedApi, kube: Kube) -> None:
     api.answer(f"GET {CONDUCTOR}/apps", 200, [])
+    api.answer(f"GET {CONDUCTOR}/apps/dbos-app", 404, {"title": "Not Found"})
     api.answer(f"PUT {CONDUCTOR}/apps/dbos-app", 204, "")
     assert api_key.register_app(kube, "dbos", "dbos-app") == "registered"
 
 
+def test_a_registered_application_is_left_alone(api: RecordedApi, kube: Kube) -> None:
+    api.answer(f"GET {CONDUCTOR}/apps", 200, [{"name": "dbos-app"}])
+    api.answer(f"GET {CONDUCTOR}/apps/dbos-app", 200, {"name": "dbos-app"})
+    assert api_key.register_app(kube, "dbos", "dbos-app") == "registered"
+    assert not [call for call in api.calls if call.startswith("PUT")]
+
+
 def test_conductors_refusal_is_told_with_its_reason(api: RecordedApi, kube: Kube) -> None:
     api.answer(f"GET {CONDUCTOR}/apps", 200, [])
+    api.answer(f"GET {CONDUCTOR}/apps/dbos-app", 404, {"title": "Not Found"})
     api.answer(f"PUT {CONDUCTOR}/apps/dbos-app", 403, {"title": "Forbidden", "detail": "licence: one app only"})
     with pytest.raises(PodiumError, match="licence: one app only") as caught:
         api_key.register_app(kube, "dbos", "dbos-app")

@@ -24,8 +24,8 @@ async def network(run: Run) -> Facts:
     if run.spec.network.existing:
         return await _existing_network(run)
     aws, owner, spec, zones = run.aws, run.owner, run.spec.network, run.facts["zones"]
-    cluster_name = run.spec.cluster.existing_name or owner.names.cluster
-    vpc_id = await run.step("Creating the VPC", vpc.ensure_vpc, aws, owner, spec.cidr)
+    cluster_name, known = run.spec.cluster.existing_name or owner.names.cluster, run.facts.get("vpc_id")
+    vpc_id = await run.step("Creating the VPC", vpc.ensure_vpc, aws, owner, spec.cidr, known)
     gateway = await run.step("Creating the internet gateway", vpc.ensure_internet_gateway, aws, owner, vpc_id)
     subnets = {}
     for kind in ("public", "private"):
@@ -67,7 +67,8 @@ async def egress(run: Run) -> Facts:
     if run.spec.network.existing:
         return {}
     aws, owner, known = run.aws, run.owner, run.facts
-    address = await run.step("Allocating the NAT gateway's address", way_out.ensure_address, aws, owner)
+    action, ip = "Allocating the NAT gateway's address", known.get("nat_public_ip")
+    address = await run.step(action, way_out.ensure_address, aws, owner, ip)
     subnet = known["public_subnet_ids"][0]
     nat = await run.step("Creating the NAT gateway", way_out.ensure_nat_gateway, aws, owner, subnet, address)
     found = await run.wait("Waiting for the NAT gateway", way_out.await_nat_gateway, 15, aws, nat)

@@ -1,5 +1,6 @@
 """`Aws`: the thin clients of one account and region, made when first needed and kept."""
 
+from collections.abc import Mapping
 from functools import cached_property
 
 from steps.clients.aws.ec2_catalog import Catalog
@@ -18,7 +19,7 @@ from steps.clients.aws.logs import Logs
 from steps.clients.aws.rds import Rds
 from steps.clients.aws.secretsmanager import SecretsManager
 from steps.clients.aws.servicequotas import ServiceQuotas
-from steps.clients.aws.session import ATTEMPTS, AwsTarget, Connection
+from steps.clients.aws.session import ATTEMPTS, AwsTarget, Connection, Hook
 from steps.clients.aws.sts import Identity, Sts
 from steps.clients.aws.tagging import Tagging
 
@@ -26,9 +27,10 @@ from steps.clients.aws.tagging import Tagging
 class Aws:
     """One AWS account and region. Thread-safe; `close` it when done. `attempts`: tries per call within botocore."""
 
-    def __init__(self, target: AwsTarget, attempts: int = ATTEMPTS) -> None:
+    def __init__(self, target: AwsTarget, attempts: int = ATTEMPTS, hooks: Mapping[str, Hook] | None = None) -> None:
+        """`hooks`: see `Connection`."""
         self.target = target
-        self.connection = Connection(target, attempts)
+        self.connection = Connection(target, attempts, hooks)
         self._identity: Identity | None = None
         self.sts = Sts(self.connection)
         self.network = Network(self.connection)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from steps.clients.aws.base import ServiceClient, Tolerate, tag_dict, tag_filters, tag_list, translated
+from steps.noticing import noticed
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -60,6 +61,10 @@ class SecurityGroups(ServiceClient):
     @translated
     def allow(self, group_id: str, port: int, source_group_id: str, tags: Mapping[str, str]) -> str:
         """Let TCP `port` in from another group; the rule's id, whether made now or there already."""
+        there = self._rule_id(group_id, port, source_group_id)
+        if there:
+            return there
+        noticed("ingress", expected=f"tcp {port} from {source_group_id}", found=None)
         with Tolerate("InvalidPermission.Duplicate"):
             self._api.authorize_security_group_ingress(
                 GroupId=group_id,

@@ -94,6 +94,13 @@ class Nat(ServiceClient):
         return None
 
     @translated
+    def usable_in(self, subnet_id: str) -> list[NatGateway]:
+        """The subnet's NAT gateways that work or are about to, whoever made them."""
+        filters: list[Any] = [{"Name": "subnet-id", "Values": [subnet_id]}]
+        found = [_nat_gateway(dict(one)) for one in self._api.describe_nat_gateways(Filters=filters)["NatGateways"]]
+        return [gateway for gateway in found if gateway.state in USABLE]
+
+    @translated
     def make_gateway(self, subnet_id: str, allocation_id: str, token: str, tags: Mapping[str, str]) -> str:
         answer = self._api.create_nat_gateway(
             SubnetId=subnet_id,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from steps.clients.aws.base import ServiceClient, Tolerate, tag_dict, tag_filters, tag_list, translated
+from steps.noticing import noticed
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -97,14 +98,23 @@ class Network(ServiceClient):
     @translated
     def switch_on_dns(self, vpc_id: str) -> None:
         """DNS support and DNS host names, which EKS nodes and RDS endpoints need."""
-        self._api.modify_vpc_attribute(VpcId=vpc_id, EnableDnsSupport={"Value": True})
-        self._api.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})
+        support, names = self._dns(vpc_id)
+        if not support:
+            noticed("enableDnsSupport", expected=True, found=False)
+            self._api.modify_vpc_attribute(VpcId=vpc_id, EnableDnsSupport={"Value": True})
+        if not names:
+            noticed("enableDnsHostnames", expected=True, found=False)
+            self._api.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})
 
     @translated
     def has_dns(self, vpc_id: str) -> bool:
+        return all(self._dns(vpc_id))
+
+    def _dns(self, vpc_id: str) -> tuple[bool, bool]:
+        """Whether DNS support, and host names, are on."""
         support = self._api.describe_vpc_attribute(VpcId=vpc_id, Attribute="enableDnsSupport")
         names = self._api.describe_vpc_attribute(VpcId=vpc_id, Attribute="enableDnsHostnames")
-        return support["EnableDnsSupport"].get("Value", False) and names["EnableDnsHostnames"].get("Value", False)
+        return support["EnableDnsSupport"].get("Value", False), names["EnableDnsHostnames"].get("Value", False)
 
     @translated
     def delete_vpc(self, vpc_id: str) -> bool:
@@ -116,7 +126,10 @@ class Network(ServiceClient):
 
     @translated
     def gateways(self, tags: Mapping[str, str]) -> list[InternetGateway]:
-        pages = self._api.get_paginator("describe_internet_gateways").paginate(Filters=tag_filters(tags))
+        return self._gateways(tag_filters(tags))
+
+    def _gateways(self, filters: list[Any]) -> list[InternetGateway]:
+        pages = self._api.get_paginator("describe_internet_gateways").paginate(Filters=filters)
         found = [
             InternetGateway(
                 one["InternetGatewayId"],
@@ -127,6 +140,11 @@ class Network(ServiceClient):
             for one in page["InternetGateways"]
         ]
         return sorted(found, key=lambda gateway: gateway.id)
+
+    @translated
+    def attached(self, vpc_id: str) -> list[InternetGateway]:
+        """The VPC's internet gateways (at most one), whoever made it."""
+        return self._gateways([{"Name": "attachment.vpc-id", "Values": [vpc_id]}])
 
     @translated
     def make_gateway(self, tags: Mapping[str, str]) -> str:
@@ -189,6 +207,11 @@ class Network(ServiceClient):
         return None
 
     @translated
+    def tag(self, resource_id: str, tags: Mapping[str, str]) -> None:
+        """Give these tags to a thing that has the installation's (steps/clients/aws/permissions.py)."""
+        self._api.create_tags(Resources=[resource_id], Tags=tag_list(tags))
+
+    @translated
     def give_public_ips(self, subnet_id: str) -> None:
         self._api.modify_subnet_attribute(SubnetId=subnet_id, MapPublicIpOnLaunch={"Value": True})
 
@@ -223,6 +246,7 @@ class Network(ServiceClient):
         """Send 0.0.0.0/0 to the internet gateway or NAT gateway, whatever it was before."""
         if table.default_target == (gateway_id or nat_id):
             return
+        noticed("routes[0.0.0.0/0]", expected=gateway_id or nat_id, found=table.default_target)
         route: dict[str, Any] = {"RouteTableId": table.id, "DestinationCidrBlock": "0.0.0.0/0"}
         route |= {"GatewayId": gateway_id} if gateway_id else {"NatGatewayId": nat_id}
         with Tolerate("RouteAlreadyExists") as refused:
@@ -230,6 +254,11 @@ class Network(ServiceClient):
                 self._api.create_route(**route)
         if table.default_target is not None or refused.code:
             self._api.replace_route(**route)
+
+    @translated
+    def reassociate(self, association_id: str, table_id: str) -> None:
+        """Give the subnet of this association another route table."""
+        self._api.replace_route_table_association(AssociationId=association_id, RouteTableId=table_id)
 
     @translated
     def associate(self, table_id: str, subnet_id: str) -> None:

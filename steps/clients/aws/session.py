@@ -6,6 +6,7 @@ The service models (tens of megabytes as Python objects) are read through one lo
 """
 
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -25,6 +26,10 @@ ATTEMPTS = 6
 """Tries per call within botocore (its `standard` mode: throttling, 5xx and broken connections, with back-off)."""
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
+
+
+Hook = Callable[..., Any]
+"""Called with keywords at an event of botocore (botocore documentation, "Event system")."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +101,11 @@ def _config(attempts: int) -> Config:
 class Connection:
     """The clients of one target by service name. Thread-safe."""
 
-    def __init__(self, target: AwsTarget, attempts: int = ATTEMPTS) -> None:
+    def __init__(self, target: AwsTarget, attempts: int = ATTEMPTS, hooks: Mapping[str, Hook] | None = None) -> None:
+        """`hooks`: by botocore's event, e.g. `before-call`; what a client of this connection has to pass."""
         self.target = target
         self._attempts = attempts
+        self._hooks = dict(hooks or {})
         self._lock = threading.RLock()
         self._session: boto3.Session | None = None
         self._clients: dict[str, Any] = {}
@@ -127,5 +134,7 @@ class Connection:
                 provider: Any = _RoleProvider(self.target, self.target.role_arn, self._attempts)
                 plain.register_component("credential_provider", CredentialResolver([provider]))
             plain.register("before-send", _pass_gate)
+            for event, hook in self._hooks.items():
+                plain.register(event, hook)
             self._session = boto3.Session(botocore_session=plain)
         return self._session

@@ -17,6 +17,8 @@ from steps.clients.kubernetes.transport import READ_SECONDS, Answer, Transport
 Object = dict[str, Any]
 WRITING = {"fieldManager": "podium", "fieldValidation": "Strict"}
 """Parameters of every write: whose the fields are, and that an unknown or repeated one is refused, not dropped."""
+DRY_RUN = {"dryRun": "All"}
+"""All checks and defaults, but nothing is kept."""
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 
@@ -86,12 +88,19 @@ class Kube:
 
         KUBERNETES_REJECTED when it has a field that the kind does not know.
         """
+        return self._apply(manifest, WRITING)
+
+    def would_apply(self, manifest: Object) -> Object:
+        """What `apply` would return; nothing is changed (Kubernetes documentation, "API Concepts", "Dry-run")."""
+        return self._apply(manifest, WRITING | DRY_RUN)
+
+    def _apply(self, manifest: Object, params: dict[str, str]) -> Object:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         namespace = manifest["metadata"].get("namespace")
         answer = self._send(
             "PATCH",
             kind_of(kind).path(namespace, name),
-            params=WRITING | {"force": "true"},
+            params=params | {"force": "true"},
             body=manifest,
             content_type=APPLY,
         )
@@ -121,10 +130,19 @@ class Kube:
 
     def patch(self, kind: str, name: str, namespace: str | None, changes: Object) -> Object | None:
         """Merge patch (RFC 7396); None when the object is gone."""
+        return self._patch(kind, name, namespace, changes, WRITING)
+
+    def would_patch(self, kind: str, name: str, namespace: str | None, changes: Object) -> Object | None:
+        """What `patch` would return; nothing is changed."""
+        return self._patch(kind, name, namespace, changes, WRITING | DRY_RUN)
+
+    def _patch(
+        self, kind: str, name: str, namespace: str | None, changes: Object, params: dict[str, str]
+    ) -> Object | None:
         answer = self._send(
             "PATCH",
             kind_of(kind).path(namespace, name),
-            params=WRITING,
+            params=params,
             body=changes,
             content_type=MERGE,
         )
@@ -194,7 +212,7 @@ class Kube:
         To an apply with an unknown field, or a value of the wrong type, the API server answers 500 without a reason,
         as it does when etcd has trouble. Creating tells them apart: 400, with all such fields. Nothing is made.
         """
-        answer = self._post(manifest, WRITING | {"dryRun": "All"})
+        answer = self._post(manifest, WRITING | DRY_RUN)
         if answer.status in (400, 422):
             _checked(answer, _title_of(manifest), writing=True)
 

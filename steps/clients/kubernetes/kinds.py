@@ -42,6 +42,16 @@ KINDS = {
     "ReplicaSet": Kind("apps/v1", "replicasets"),
     "Job": Kind("batch/v1", "jobs"),
     "Ingress": Kind("networking.k8s.io/v1", "ingresses"),
+    "ServiceAccount": Kind("v1", "serviceaccounts"),
+    "ClusterRole": Kind("rbac.authorization.k8s.io/v1", "clusterroles", namespaced=False),
+    "ClusterRoleBinding": Kind("rbac.authorization.k8s.io/v1", "clusterrolebindings", namespaced=False),
+    "Role": Kind("rbac.authorization.k8s.io/v1", "roles"),
+    "RoleBinding": Kind("rbac.authorization.k8s.io/v1", "rolebindings"),
+    "IngressClass": Kind("networking.k8s.io/v1", "ingressclasses", namespaced=False),
+    "APIService": Kind("apiregistration.k8s.io/v1", "apiservices", namespaced=False),
+    "ValidatingWebhookConfiguration": Kind(
+        "admissionregistration.k8s.io/v1", "validatingwebhookconfigurations", namespaced=False
+    ),
     "SelfSubjectAccessReview": Kind("authorization.k8s.io/v1", "selfsubjectaccessreviews", namespaced=False),
     "CustomResourceDefinition": Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False),
     "SealedSecret": Kind("bitnami.com/v1alpha1", "sealedsecrets"),
