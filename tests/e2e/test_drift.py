@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import Sandbox, Service, guide
+from tests.e2e.harness import Sandbox, Service, guide, until
 from tests.e2e.outside import Cloud, Cluster
 
 pytestmark = pytest.mark.e2e
@@ -133,9 +133,9 @@ def remove_provider(place: Place) -> None:
 
 
 def configure_addon(place: Place) -> None:
-    place.cloud.client("eks").update_addon(
-        clusterName="dbos-conductor", addonName="vpc-cni", configurationValues='{"enableNetworkPolicy": "false"}'
-    )
+    eks, addon = place.cloud.client("eks"), {"clusterName": "dbos-conductor", "addonName": "vpc-cni"}
+    eks.update_addon(**addon, configurationValues='{"enableNetworkPolicy": "false"}')
+    until(lambda: eks.describe_addon(**addon)["addon"]["status"] == "ACTIVE", "the add-on is configured", 20)
 
 
 def delete_repository(place: Place) -> None:
