@@ -10,6 +10,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -151,8 +152,9 @@ class Run:
                         raise
                     raise _no_database() from error
 
-        future = context().pool.submit(within_the_lease)
-        calls[key] = future
+        future, ended = context().pool.submit(within_the_lease), Future[None]()
+        calls[key] = ended
+        future.add_done_callback(lambda _call: ended.set_result(None))
         return await _shielded(asyncio.wrap_future(future))
 
     def _listening(self, name: str, call: Callable[[], R]) -> Callable[[], R]:

@@ -68,7 +68,7 @@ async def _gone_back(run: Run, action: str, new: Rollout, before: dict[str, str]
     await in_pool(record)
     return PodiumError(
         failure.code,
-        f"{failure.message} {words}",
+        f"{failure.message.rstrip('.')}. {words}",
         fault=failure.fault,
         retryable=failure.retryable,
         remedy=failure.remedy,

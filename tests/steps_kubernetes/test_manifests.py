@@ -144,4 +144,3 @@ def test_an_autoscaled_application_keeps_its_number_of_pods(api: RecordedApi, ku
     deployment = kube.get("Deployment", "dbos-app", "dbos")
     assert deployment is not None
     assert deployment["spec"]["replicas"] == 7
-    assert deployment["spec"]["template"]["metadata"]["annotations"] == {"podium/secrets-hash": "hash-2"}
