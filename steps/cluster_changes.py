@@ -9,6 +9,7 @@ from steps.cluster import outputs
 from steps.eks_updates import Attempt, begin_unless_busy, pursue
 from steps.errors import Code, PodiumError
 from steps.names import Owner
+from steps.noticing import noticed
 from steps.ownership import check_ours, failed
 from steps.waiting import Pending
 
@@ -22,6 +23,7 @@ def ensure_access(aws: Aws, owner: Owner, public_access_cidrs: list[str]) -> Non
     """
     found = _own(aws, owner)
     if found.status == "ACTIVE" and not _has_access(found, public_access_cidrs):
+        noticed("publicAccessCidrs", expected=public_access_cidrs, found=list(found.public_access_cidrs))
         begin_unless_busy(_updates(aws, owner), partial(_begin_access, aws, owner, public_access_cidrs))
 
 

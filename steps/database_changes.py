@@ -14,6 +14,7 @@ from steps.clients.aws.rds import Instance
 from steps.database import FAILED
 from steps.errors import Code, PodiumError
 from steps.names import Owner
+from steps.noticing import noticed
 from steps.ownership import check_ours, failed
 from steps.waiting import Pending
 
@@ -137,6 +138,7 @@ def _pursue(aws: Aws, found: Instance, missing: dict[str, Any], wanted: Mapping[
 
 
 def _modify(aws: Aws, found: Instance, changed: dict[str, Any]) -> None:
+    noticed("settings", expected=changed, found={key: found.settings.get(key) for key in changed})
     try:
         aws.rds.modify_instance(found.name, changed)
     except PodiumError as error:

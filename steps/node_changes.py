@@ -12,6 +12,7 @@ from steps.clients.aws.eks_updates import Place, Update
 from steps.eks_updates import Attempt, Begin, begin_unless_busy, pursue
 from steps.names import Owner
 from steps.nodes import own_groups
+from steps.noticing import noticed
 from steps.ownership import check_ours, failed
 from steps.waiting import Pending
 
@@ -50,6 +51,7 @@ def ensure_size(aws: Aws, owner: Owner, group: str, count: int) -> None:
     """Begin to give the group so many nodes; one that is being made or changed is awaited by `await_size`."""
     found = _own(aws, owner, group)
     if found.status in USABLE and found.sizes != _sizes(count):
+        noticed("scalingConfig", expected=list(_sizes(count)), found=list(found.sizes))
         begin_unless_busy(_updates(aws, owner, group), _size_update(aws, owner, group, count))
 
 
