@@ -177,14 +177,14 @@ def add_node(place: Place) -> None:
 
 
 def give_database_away(place: Place) -> None:
-    """Another security group instead of the installation's, and no backups."""
+    """Another security group instead of the installation's, and backups kept for longer."""
     ec2, rds = place.cloud.client("ec2"), place.cloud.client("rds")
     (vpc,) = place.cloud.tagged("describe_vpcs", "Vpcs")
     group = ec2.create_security_group(GroupName="another", Description="another", VpcId=vpc["VpcId"])["GroupId"]
     rds.modify_db_instance(
         DBInstanceIdentifier="dbos-conductor-pg",
         VpcSecurityGroupIds=[group],
-        BackupRetentionPeriod=1,
+        BackupRetentionPeriod=3,
         ApplyImmediately=True,
     )
     until(lambda: place.instance()["DBInstanceStatus"] == "available", "the database is changed", 20)
@@ -349,7 +349,7 @@ def test_a_change_says_what_was_applied_and_what_is_there(report: dict[str, Any]
     assert by_field["configuration"] == ({"enableNetworkPolicy": "true"}, {"enableNetworkPolicy": "false"})
     assert by_field["enableDnsHostnames"] == (True, False)
     assert by_field["scalingConfig"] == ([2, 2, 2], [1, 5, 3])
-    assert by_field["settings"] == ({"BackupRetentionPeriod": 7}, {"BackupRetentionPeriod": 1})
+    assert by_field["settings"] == ({"BackupRetentionPeriod": 1}, {"BackupRetentionPeriod": 3})
     assert by_field["assumeRolePolicyDocument"] == (["eks.amazonaws.com"], [])
 
 
