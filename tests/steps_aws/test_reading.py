@@ -29,6 +29,11 @@ def reading(cloud: Cloud) -> Iterator[Aws]:
     aws.close()
 
 
+def sent(cloud: Cloud) -> int:
+    """Number of the newest call: the log itself keeps only so many."""
+    return max((int(call["n"]) for call in cloud.calls()), default=0)
+
+
 def filled(shape: Shape | None) -> Any:
     """Parameters that pass botocore's own check: what is required, with as little in it as may be."""
     if isinstance(shape, StructureShape):
@@ -55,11 +60,11 @@ def test_no_request_that_changes_something_is_sent(call: str, reading: Aws, clou
         model = botocore.session.get_session().get_service_model(service)
         if operation not in model.operation_names:
             continue
-        before, kept = len(cloud.calls()), Records()
+        before, kept = sent(cloud), Records()
         method = getattr(reading.connection.client(service), botocore.xform_name(operation))
         with recording(kept), suppress(Stopped):
             method(**filled(model.operation_model(operation).input_shape))
-        assert len(cloud.calls()) == before
+        assert sent(cloud) == before
         assert len(kept.differences) == 1
         assert kept.differences[0].as_dict()["remedy"]
 
@@ -67,10 +72,10 @@ def test_no_request_that_changes_something_is_sent(call: str, reading: Aws, clou
 def test_what_comes_past_the_first_guard_is_refused_by_the_second(reading: Aws, cloud: Cloud) -> None:
     client = reading.connection.client("ec2")
     client.meta.events.unregister("before-call", _instead)
-    before = len(cloud.calls())
+    before = sent(cloud)
     with recording(Records()), pytest.raises(AssertionError, match="CreateVpc would have been sent"):
         client.create_vpc(CidrBlock="10.0.0.0/16")
-    assert len(cloud.calls()) == before
+    assert sent(cloud) == before
 
 
 def test_a_creation_whose_answer_is_needed_ends_the_comparison(reading: Aws, owner: Owner) -> None:
@@ -109,9 +114,9 @@ def test_what_a_step_noticed_is_told_once_and_only_of_the_next_request(reading: 
 
 
 def test_reads_go_through(reading: Aws, cloud: Cloud) -> None:
-    before = len(cloud.calls())
-    with recording(Records()) as _:
+    before = sent(cloud)
+    with recording(Records()):
         assert reading.network.vpc("vpc-0123456789abcdef0") is None
         with suppress(PodiumError):
             reading.sts.identity()
-    assert len(cloud.calls()) > before
+    assert sent(cloud) > before
