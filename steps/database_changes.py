@@ -62,6 +62,7 @@ def ensure_settings(
     _refuse(found, wanted)
     unasked = _differing(found.settings | found.pending, wanted)
     if unasked and found.status in MODIFIABLE:
+        noticed("settings", expected=unasked, found={name: found.settings.get(name) for name in unasked})
         _modify(aws, found, unasked)
 
 
@@ -138,7 +139,6 @@ def _pursue(aws: Aws, found: Instance, missing: dict[str, Any], wanted: Mapping[
 
 
 def _modify(aws: Aws, found: Instance, changed: dict[str, Any]) -> None:
-    noticed("settings", expected=changed, found={key: found.settings.get(key) for key in changed})
     try:
         aws.rds.modify_instance(found.name, changed)
     except PodiumError as error:

@@ -160,7 +160,7 @@ def _one(one: Compared, run: DriftRun, deadline: float) -> None:
         try:
             asyncio.run(_awaited(function(cast(Run, run))))
         except Stopped:
-            return
+            one.records.cut()
         except NotCompared as why:
             one.why_not = str(why)
         except Unreadable as error:

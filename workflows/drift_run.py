@@ -1,7 +1,7 @@
 """A phase's function as a look for drift runs it: the same steps, with clients that change nothing, outside of DBOS.
 
-Same interface as `workflows.durable.Run`. A step is called once. A wait looks once: what is not ready is a difference.
-The phase ends where an answer is needed that nobody has (`Stopped`).
+Same interface as `workflows.durable.Run`. A step is called once; where it would make something, nobody has its result.
+A wait looks once: what is not ready is a difference. The phase ends where something is needed that nobody has (`Stopped`).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,7 +14,7 @@ from steps.clients.aws import Aws
 from steps.clients.kubernetes import Kube
 from steps.errors import Code, PodiumError, Problem, TransientError
 from steps.names import Owner
-from steps.readonly import Difference, Kind, Stopped, Unknown, records
+from steps.readonly import Difference, Kind, NoResult, Stopped, Unknown, records
 from steps.readonly.records import Resource
 from steps.readonly.releases import compare_release
 from steps.waiting import Blocked, NeedsPerson, Pending
@@ -91,6 +91,7 @@ class DriftRun:
 
     async def step(self, action: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Raises Stopped, NotCompared, Unreadable."""
+        _check_known(args, kwargs)
         instead: Callable[..., Any] = INSTEAD.get(function, function)
         found: R = self._called(partial(instead, *args, **kwargs))
         return found
@@ -105,6 +106,7 @@ class DriftRun:
         **kwargs: P.kwargs,
     ) -> R:
         """Raises as `step`; the answer is Unknown where the look was in vain."""
+        _check_known(args, kwargs)
         instead: Callable[..., Any] = INSTEAD.get(look, look)
         found: R = self._looked(action, partial(instead, *args, **kwargs))
         return found
@@ -118,11 +120,13 @@ class DriftRun:
     async def look(self, action: str, name: str, call: Callable[[], Any], minutes: float) -> Any:
         return self._looked(action, call)
 
-    def _called(self, call: Callable[[], R]) -> R:
+    def _called(self, call: Callable[[], R]) -> Any:
         try:
             return call()
+        except Stopped:
+            return NoResult()
         except PodiumError as error:
-            self._note(error)
+            return self._note(error)
 
     def _looked(self, action: str, call: Callable[[], Any]) -> Any:
         try:
@@ -130,7 +134,7 @@ class DriftRun:
         except PodiumError as error:
             if error.code not in UNREADABLE and records().has_missing:
                 return Unknown()
-            self._note(error)
+            return self._note(error)
         if not isinstance(found, Pending | NeedsPerson | Blocked):
             return found
         if not records().has_missing:
@@ -140,14 +144,20 @@ class DriftRun:
             records().add(Difference(Kind.UNREADY, resource, f"{action}: {detail}", remedy=remedy))
         return Unknown()
 
-    def _note(self, error: PodiumError) -> NoReturn:
+    def _note(self, error: PodiumError) -> NoResult:
         if error.code in UNREADABLE:
             raise Unreadable(error.problem) from error
         passing = Kind.UNREADY if isinstance(error, TransientError) else Kind.FAILED
         resource = Resource("Phase", self.phase)
         kind = KINDS.get(error.code, passing)
         records().add(Difference(kind, resource, error.message, remedy=error.remedy))
-        raise Stopped(self.phase) from error
+        return NoResult()
+
+
+def _check_known(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Raises Stopped when something is the result of a step that was not done."""
+    if any(isinstance(one, NoResult) for one in (*args, *kwargs.values())):
+        raise Stopped
 
 
 def _by_hand(*_arguments: Any) -> NoReturn:

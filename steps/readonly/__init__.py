@@ -6,11 +6,12 @@ that is what has drifted (workflows/drift.py). Nothing that is not known to be a
 
 from steps.readonly.aws import reading_aws
 from steps.readonly.kube import ReadOnlyKube
-from steps.readonly.records import Difference, Kind, Records, Stopped, Unknown, recording, records
+from steps.readonly.records import Difference, Kind, NoResult, Records, Stopped, Unknown, recording, records
 
 __all__ = [
     "Difference",
     "Kind",
+    "NoResult",
     "ReadOnlyKube",
     "Records",
     "Stopped",

@@ -49,7 +49,7 @@ def _instead(event_name: str, context: dict[str, Any], **_event: Any) -> tuple[_
     operation = event_name.rpartition(".")[2]
     if is_read(operation):
         return None
-    records().add(difference_of(operation, context.get("podium_parameters") or {}))
+    records().add_request(difference_of(operation, context.get("podium_parameters") or {}), operation)
     if operation.startswith(MAKERS) and operation not in UNANSWERED:
         raise Stopped(operation)
     return _Unsent(), Unknown()

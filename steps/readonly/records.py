@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -74,12 +74,26 @@ class Unknown(dict[str, Any]):
         raise Stopped(key)
 
 
+class NoResult(Unknown):
+    """The result of a step that was not done. It can be handed on, but not looked into."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise Stopped
+
+    def __bool__(self) -> bool:
+        raise Stopped
+
+    def __str__(self) -> str:
+        raise Stopped
+
+
 @dataclass
 class Records:
     """The differences of one phase, in the order in which they were met, each once."""
 
     differences: list[Difference] = field(default_factory=list)
     truncated: bool = False
+    requests: set[tuple[Resource, Kind, str]] = field(default_factory=set)
 
     def add(self, difference: Difference) -> None:
         if difference in self.differences:
@@ -89,9 +103,24 @@ class Records:
         else:
             self.truncated = True
 
+    def add_request(self, difference: Difference, operation: str) -> None:
+        """The same, of a request to AWS: a look that asks again for what its step has asked for tells nothing new."""
+        asked = (difference.resource, difference.kind, operation)
+        if difference.found is None and asked in self.requests:
+            return
+        self.requests.add(asked)
+        self.add(difference)
+
     def know(self, resource: Resource) -> bool:
         """Whether it is told already that this thing differs."""
         return any(one.resource == resource for one in self.differences)
+
+    def cut(self) -> None:
+        """Say with the last difference that there may be more, which cannot be seen behind it."""
+        if self.differences:
+            last = self.differences.pop()
+            words = f"{last.message} Further differences of this phase show after a repair."
+            self.differences.append(replace(last, message=words))
 
     @property
     def has_missing(self) -> bool:

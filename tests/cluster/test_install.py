@@ -107,63 +107,6 @@ NAME = "/v1/installations/dbos-conductor"
 BROKEN = "example.com/console:broken"
 
 
-def drift(installed: Installed) -> dict[str, Any]:
-    answer = installed.service.http.get(f"{NAME}/drift", timeout=90).raise_for_status()
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-def test_what_the_real_api_server_and_helm_made_is_in_sync(installed: Installed) -> None:
-    """Defaults, canonical quantities and what controllers write are no drift; looking changes nothing."""
-    written = [entry["auditID"] for entry in audit(installed) if _changes(entry)]
-    found = drift(installed)
-    assert (found["differences"], found["unreadable"], found["in_sync"]) == ([], [], True), json.dumps(found)
-    assert [entry["auditID"] for entry in audit(installed) if _changes(entry)] == written
-
-
-def _changes(entry: dict[str, Any]) -> bool:
-    """Of the service: a write that is not a dry run."""
-    ours = GROUP in entry["user"].get("groups", []) and entry.get("stage") in (None, "ResponseComplete")
-    return ours and entry["verb"] not in ("get", "list", "watch") and "dryRun=All" not in entry["requestURI"]
-
-
-def test_what_hands_did_to_the_real_cluster_is_seen_and_repaired(installed: Installed) -> None:
-    http = installed.cluster.http
-    merge = {"Content-Type": "application/merge-patch+json"}
-    strategic = {"Content-Type": "application/strategic-merge-patch+json"}
-    container = {
-        "spec": {"template": {"spec": {"containers": [{"name": "console", "image": "dbosdev/console:other"}]}}}
-    }
-    deployment = "/apis/apps/v1/namespaces/dbos/deployments/console"
-    http.patch(deployment, content=json.dumps(container), headers=strategic).raise_for_status()
-    ports = {"spec": {"ports": [{"port": 8081, "targetPort": 8080}]}}
-    service = "/api/v1/namespaces/dbos/services/dbos-app"
-    http.patch(service, content=json.dumps(ports), headers=merge).raise_for_status()
-    http.delete("/apis/networking.k8s.io/v1/namespaces/dbos/ingresses/dbos-ingress").raise_for_status()
-    sealed = "/apis/bitnami.com/v1alpha1/namespaces/dbos/sealedsecrets/conductor-license"
-    http.delete(sealed).raise_for_status()
-    scaled = "/apis/keda.sh/v1alpha1/namespaces/dbos/scaledobjects/dbos-app-scaledobject"
-    body = json.dumps({"spec": {"maxReplicaCount": 77}})
-    http.patch(scaled, content=body, headers=merge).raise_for_status()
-    http.delete("/apis/networking.k8s.io/v1/ingressclasses/nginx").raise_for_status()
-    written = [entry["auditID"] for entry in audit(installed) if _changes(entry)]
-    found = drift(installed)
-    assert [entry["auditID"] for entry in audit(installed) if _changes(entry)] == written
-    seen = {(one["phase"], one["kind"], one["resource"]["type"], one["field"]) for one in found["differences"]}
-    assert {
-        ("console", "changed", "Deployment", "spec.template.spec.containers[console].image"),
-        ("app", "changed", "Service", "spec.ports[8081]"),
-        ("ingress", "missing", "Ingress", None),
-        ("secrets", "missing", "SealedSecret", None),
-        ("autoscaling", "changed", "ScaledObject", "spec.maxReplicaCount"),
-        ("ingress-nginx", "missing", "IngressClass", None),
-    } <= seen, json.dumps(found, indent=1)
-    installed.service.http.post(f"{NAME}:repair", timeout=90).raise_for_status()
-    installed.service.reach("READY", seconds=240)
-    after = drift(installed)
-    assert (after["differences"], after["in_sync"]) == ([], True), json.dumps(after, indent=1)
-
-
 @pytest.fixture(scope="module")
 def upgraded(installed: Installed) -> Installed:
     """A broken Console first, then an upgrade of images, nodes, routes and scaling, through a kill."""

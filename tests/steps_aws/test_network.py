@@ -104,7 +104,7 @@ def test_a_subnet_range_somebody_else_uses_is_name_taken(aws: Aws, owner: Owner)
         network.ensure_subnets(aws, owner, vpc_id, "public", PUBLIC, ZONES, owner.names.cluster)
     assert caught.value.code is Code.NAME_TAKEN
     assert PUBLIC[0] in caught.value.message
-    assert "tag it podium:installation=" in caught.value.remedy
+    assert "Key=podium:installation,Value=" in caught.value.remedy
 
 
 def test_the_nat_gateway_passes_through_pending_and_routes(aws: Aws, owner: Owner) -> None:

@@ -192,12 +192,14 @@ def test_an_old_conductor_needs_a_person(api: RecordedApi, kube: Kube) -> None:
 
 def test_a_new_conductor_registers_the_application(api: RecordedApi, kube: Kube) -> None:
     api.answer(f"GET {CONDUCTOR}/apps", 200, [])
+    api.answer(f"GET {CONDUCTOR}/apps/dbos-app", 404, {"title": "Not Found"})
     api.answer(f"PUT {CONDUCTOR}/apps/dbos-app", 204, "")
     assert api_key.register_app(kube, "dbos", "dbos-app") == "registered"
 
 
 def test_conductors_refusal_is_told_with_its_reason(api: RecordedApi, kube: Kube) -> None:
     api.answer(f"GET {CONDUCTOR}/apps", 200, [])
+    api.answer(f"GET {CONDUCTOR}/apps/dbos-app", 404, {"title": "Not Found"})
     api.answer(f"PUT {CONDUCTOR}/apps/dbos-app", 403, {"title": "Forbidden", "detail": "licence: one app only"})
     with pytest.raises(PodiumError, match="licence: one app only") as caught:
         api_key.register_app(kube, "dbos", "dbos-app")
