@@ -1,7 +1,7 @@
 """A phase's function as a look for drift runs it: the same steps, with clients that change nothing, outside of DBOS.
 
 Same interface as `workflows.durable.Run`. A step is called once; where it would make something, nobody has its result.
-A wait looks once: what is not ready is a difference. The phase ends where something is needed that nobody has (`Stopped`).
+A wait looks once: what is not ready is a difference. The phase ends where something is needed that nobody has.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -115,7 +115,8 @@ class DriftRun:
         return await body()
 
     async def patiently(self, action: str, name: str, call: Callable[[], R]) -> R:
-        return self._called(call)
+        found: R = self._called(call)
+        return found
 
     async def look(self, action: str, name: str, call: Callable[[], Any], minutes: float) -> Any:
         return self._looked(action, call)
@@ -131,6 +132,8 @@ class DriftRun:
     def _looked(self, action: str, call: Callable[[], Any]) -> Any:
         try:
             found = call()
+        except Stopped:
+            return Unknown()
         except PodiumError as error:
             if error.code not in UNREADABLE and records().has_missing:
                 return Unknown()

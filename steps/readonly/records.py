@@ -104,9 +104,13 @@ class Records:
             self.truncated = True
 
     def add_request(self, difference: Difference, operation: str) -> None:
-        """The same, of a request to AWS: a look that asks again for what its step has asked for tells nothing new."""
+        """The same, of a request to AWS: a look that asks again for what its step has asked for tells nothing new.
+
+        What a step noticed is always new; where it noticed nothing, the request's parameters are all there is to tell.
+        """
         asked = (difference.resource, difference.kind, operation)
-        if difference.found is None and asked in self.requests:
+        is_plain = difference.found is None and isinstance(difference.expected, dict | None)
+        if is_plain and asked in self.requests:
             return
         self.requests.add(asked)
         self.add(difference)

@@ -10,12 +10,13 @@ from botocore.model import ListShape, MapShape, Shape, StringShape, StructureSha
 
 from steps.clients.aws import Aws, AwsTarget, permissions
 from steps.errors import PodiumError
+from steps.identity import NODE_POLICIES, ensure_node_role
 from steps.names import Owner
 from steps.network import ensure_vpc
 from steps.noticing import noticed
 from steps.readonly import Kind, Records, Stopped, reading_aws, recording
 from steps.readonly.aws import _instead, is_read
-from tests.steps_aws.conftest import REGION, Cloud
+from tests.steps_aws.conftest import REGION, Cloud, Person
 
 BOTO3 = {"elasticloadbalancing": ("elb", "elbv2"), "tag": ("resourcegroupstaggingapi",), "servicequotas": ()}
 """boto3's names of a service, where IAM's differs; quotas are only read."""
@@ -102,15 +103,25 @@ def test_a_password_that_would_be_written_is_not_in_the_difference(reading: Aws)
     assert "canary-4711" not in str(kept)
 
 
-def test_what_a_step_noticed_is_told_once_and_only_of_the_next_request(reading: Aws) -> None:
-    kept, iam = Records(), reading.connection.client("iam")
+def test_each_policy_that_a_role_has_lost_is_told(aws: Aws, reading: Aws, owner: Owner, person: Person) -> None:
+    ensure_node_role(aws, owner)
+    iam, role = person("iam"), owner.names.node_role
+    for policy in NODE_POLICIES[:2]:
+        iam.detach_role_policy(RoleName=role, PolicyArn=f"arn:aws:iam::aws:policy/{policy}")
+    kept = Records()
     with recording(kept):
-        noticed("attachedPolicies[x]", expected="x", found=None)
-        iam.attach_role_policy(RoleName="role", PolicyArn="arn:aws:iam::aws:policy/x-x-x-x-x-x")
-        iam.attach_role_policy(RoleName="role", PolicyArn="arn:aws:iam::aws:policy/y-y-y-y-y-y")
-    told = [(one.field, one.expected) for one in kept.differences]
-    assert told[0] == ("attachedPolicies[x]", "x")
-    assert told[1][0] == "attachedPolicies"
+        ensure_node_role(reading, owner)
+    assert {one.field for one in kept.differences} == {f"attachedPolicies[{policy}]" for policy in NODE_POLICIES[:2]}
+
+
+def test_a_request_that_a_look_repeats_is_told_once_as_its_step_noticed_it(reading: Aws) -> None:
+    kept, rds = Records(), reading.connection.client("rds")
+    with recording(kept):
+        noticed("settings", expected={"BackupRetentionPeriod": 1}, found={"BackupRetentionPeriod": 3})
+        rds.modify_db_instance(DBInstanceIdentifier="theirs-pg", BackupRetentionPeriod=1)
+        rds.modify_db_instance(DBInstanceIdentifier="theirs-pg", BackupRetentionPeriod=1)
+    (told,) = kept.differences
+    assert (told.field, told.found) == ("settings", {"BackupRetentionPeriod": 3})
 
 
 def test_reads_go_through(reading: Aws, cloud: Cloud) -> None:
