@@ -8,6 +8,7 @@ from steps.clients.aws.eks import Addon
 from steps.clients.aws.eks_updates import Place
 from steps.eks_updates import Attempt, begin_unless_busy, pursue
 from steps.names import Owner
+from steps.noticing import noticed
 from steps.ownership import check_ours, failed
 from steps.waiting import Pending
 
@@ -26,6 +27,7 @@ def ensure_addon_version(aws: Aws, owner: Owner, cluster: str, name: str, kubern
     if wanted is None or order(found.version) > order(wanted):
         wanted = found.version
     if found.status in USABLE and not _is_there(found, wanted):
+        noticed("addonVersion", expected=wanted, found=found.version)
         updates = aws.eks_updates.updates(Place(cluster, addon=name))
         begin_unless_busy(updates, partial(_begin, aws, owner, cluster, found, wanted))
     return wanted

@@ -18,6 +18,8 @@ SECRET = re.compile(
     r"^(data|stringData|spec\.encryptedData)\b|^spec$|^metadata\.annotations\['podium/plaintext-hmac'\]"
 )
 SENSITIVE = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
+OF_VARIABLE = re.compile(rf"\[[^\]]*({SENSITIVE.pattern})[^\]]*\]\.value$", re.IGNORECASE)
+"""The value of an environment variable whose name says that it is a secret."""
 PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 NAMED_BY = ("name", "containerPort", "port", "type", "key", "mountPath")
 """What tells the entries of a list apart, where they have it."""
@@ -39,14 +41,24 @@ def differing(live: Object, wanted: Object) -> list[Field]:
     found = []
     for path, has, shall in _differing("", _compared(live), _compared(wanted)):
         if not OF_CONTROLLERS.search(path):
-            secret = hide and SECRET.search(path)
+            secret = (hide and SECRET.search(path)) or OF_VARIABLE.search(path)
             found.append(Field(path, _shown(shall, bool(secret)), _shown(has, bool(secret))))
     return found
 
 
 def differing_values(path: str, has: Any, shall: Any) -> list[Field]:
-    """The same of any two JSON values; paths begin with `path`."""
-    return [Field(at, _shown(right, False), _shown(left, False)) for at, left, right in _differing(path, has, shall)]
+    """The same of any two JSON values; paths begin with `path`. Hidden is also what a key's name says is a secret."""
+    found = []
+    for at, left, right in _differing(path, has, shall):
+        secret = bool(SENSITIVE.search(at.removeprefix(path)))
+        found.append(Field(at, _shown(_without_keys(right), secret), _shown(_without_keys(left), secret)))
+    return found
+
+
+def _without_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: HIDDEN if SENSITIVE.search(key) else _without_keys(one) for key, one in value.items()}
+    return [_without_keys(one) for one in value] if isinstance(value, list) else value
 
 
 def _compared(whole: Object) -> Object:

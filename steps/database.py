@@ -10,6 +10,7 @@ from steps.blockers import Blocker, of_group, verdict, whose
 from steps.clients.aws import Aws
 from steps.clients.aws.rds import Instance, SubnetGroup
 from steps.names import Owner
+from steps.noticing import noticed
 from steps.ownership import being_deleted, check_ours, failed, is_ours
 from steps.second_look import until_seen
 from steps.waiting import Blocked, Pending
@@ -72,7 +73,7 @@ def ensure_instance(
     subnet_group: str,
     sg_id: str,
 ) -> str:
-    """Identifier of the DB instance, being made or there."""
+    """Identifier of the DB instance, being made or there. It keeps the security groups that others gave it."""
     name = owner.names.db_instance
     found = aws.rds.instance(name)
     if found is None:
@@ -91,6 +92,9 @@ def ensure_instance(
     check_ours(owner, found.tags, f"the DB instance {name}")
     if found.status == "deleting":
         raise being_deleted(f"an earlier DB instance {name}")
+    if found.status in USABLE and sg_id not in found.security_groups:
+        noticed("vpcSecurityGroups", expected=sg_id, found=list(found.security_groups))
+        aws.rds.use_security_groups(name, [*found.security_groups, sg_id])
     return name
 
 

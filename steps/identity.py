@@ -94,6 +94,9 @@ def _ensure_role(aws: Aws, owner: Owner, resource: str, name: str, service: str,
         aws.iam.make_role(name, service, description, owner.tags(resource))
         role = until_seen(lambda: aws.iam.role(name), f"the IAM role {name}")
     check_ours(owner, role.tags, f"the IAM role {name}")
+    if service not in role.trusted:
+        noticed("assumeRolePolicyDocument", expected=[service], found=list(role.trusted))
+        aws.iam.trust(name, service)
     attached = aws.iam.policies(name)
     for policy in policies:
         arn = f"arn:{aws.partition}:iam::aws:policy/{policy}"

@@ -73,6 +73,11 @@ def again(graph: Graph, phases: Mapping[str, str], spec: InstallationSpec) -> To
     return _with_followers(graph, dict.fromkeys(phases, Action.UPDATE), dict(phases), (), spec)
 
 
+def has_reached(phase: Phase, was: Applied, spec: InstallationSpec) -> bool:
+    """Whether what the phase last worked with is what this spec says (but for the cluster's version)."""
+    return not _of_phase(phase, was, leaves(spec.public()), leaves(_smallest(spec)))
+
+
 def _of_phase(phase: Phase, was: Applied | None, after: Fields, defaults: Fields) -> dict[str, tuple[Any, Any]]:
     """The leaves that differ for a phase: path → (before, after); none for a phase that has nothing applied."""
     if was is None:

@@ -25,6 +25,7 @@ from steps.readonly import ReadOnlyKube, Records, Stopped, reading_aws, recordin
 from workflows import applied as ground
 from workflows.applied import Applied
 from workflows.context import cluster_token
+from workflows.difference import has_reached
 from workflows.drift_run import DriftRun, NotCompared, Reading, Unreadable
 from workflows.durable import Run
 from workflows.facts import Facts
@@ -46,6 +47,7 @@ NOT_COMPARED = {
     "smoke-test": "It is a trial; nothing of it stays.",
 }
 NOT_MADE = "It was never done to its end; a repair does it."
+NOT_REACHED = "A changed spec has not reached it: the change did not get that far. A repair, or `:retry`, brings it."
 _places = threading.BoundedSemaphore(2)
 """Looks at once in this process."""
 log = structlog.get_logger(__name__)
@@ -64,22 +66,37 @@ class Compared:
     why_not: str | None = None
     unreadable: Problem | None = None
 
+    @property
+    def is_undone(self) -> bool:
+        """Whether an operation owes it something."""
+        return self.why_not in (NOT_MADE, NOT_REACHED)
+
 
 def report(graph: Graph, installation: InstallationRecord) -> dict[str, Any]:
     """{name, checked_at, in_sync, differences, not_compared, unreadable, truncated}; see service.api.models.Drift."""
     spec = InstallationSpec.model_validate(installation.spec)
     applied = ground.of_installation(graph, installation)
     facts = ground.known_facts(installation, applied)
-    found = [_of(phase, applied.get(phase.name)) for phase in graph.wanted(spec)]
-    with _places, _reading(spec) as reading:
-        _compare([one for one in found if one.why_not is None], installation.operation.id, spec, facts, reading)
+    found = [_of(phase, applied.get(phase.name), spec) for phase in graph.wanted(spec)]
+    compared, deadline = [one for one in found if one.why_not is None], time.monotonic() + SECONDS
+    if _places.acquire(timeout=SECONDS):
+        try:
+            with _reading(spec) as reading:
+                _compare(compared, installation.operation.id, spec, facts, reading, deadline)
+        finally:
+            _places.release()
+    else:
+        for one in compared:
+            one.unreadable = _late()
     return _answer(installation.name, found)
 
 
-def _of(phase: Phase, applied: Applied | None) -> Compared:
-    if phase.name in NOT_COMPARED:
-        return Compared(phase, why_not=NOT_COMPARED[phase.name])
-    return Compared(phase, why_not=None if applied is not None and applied.settled else NOT_MADE)
+def _of(phase: Phase, applied: Applied | None, spec: InstallationSpec) -> Compared:
+    if applied is None or not applied.settled:
+        return Compared(phase, why_not=NOT_MADE)
+    if not has_reached(phase, applied, spec):
+        return Compared(phase, why_not=NOT_REACHED)
+    return Compared(phase, why_not=NOT_COMPARED.get(phase.name))
 
 
 @contextmanager
@@ -87,10 +104,12 @@ def _reading(spec: InstallationSpec) -> Iterator[Reading]:
     """Clients of this look, closed at its end."""
     aws = reading_aws(AwsTarget(spec.aws.region, spec.aws.role_arn, spec.aws.external_id))
     made: list[ReadOnlyKube] = []
-    lock = threading.Lock()
+    lock, ended = threading.Lock(), threading.Event()
 
     def kube(facts: Facts) -> ReadOnlyKube:
         with lock:
+            if ended.is_set():
+                raise OutOfTime
             if not made:
                 name = facts["cluster_name"]
                 token = partial(cluster_token, aws, name)
@@ -100,21 +119,29 @@ def _reading(spec: InstallationSpec) -> Iterator[Reading]:
     try:
         yield Reading(aws, kube)
     finally:
+        with lock:
+            ended.set()
         for each in made:
             each.close()
         aws.close()
 
 
-def _compare(phases: list[Compared], operation_id: str, spec: InstallationSpec, facts: Facts, reading: Reading) -> None:
-    """Fills them in, as far as time allows."""
-    deadline = time.monotonic() + SECONDS
+def _compare(
+    phases: list[Compared],
+    operation_id: str,
+    spec: InstallationSpec,
+    facts: Facts,
+    reading: Reading,
+    deadline: float,
+) -> None:
+    """Fills them in, as far as time allows (`deadline`: of the monotonic clock)."""
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drift")
     running: dict[Future[None], Compared] = {}
     try:
         for one in phases:
             run = DriftRun(operation_id, one.phase.name, spec, facts, reading)
             running[pool.submit(_one, one, run, deadline)] = one
-        _done, late = wait(running, SECONDS)
+        _done, late = wait(running, max(0, deadline - time.monotonic()))
         for future in late:
             running[future].unreadable = _late()
     finally:
@@ -165,7 +192,7 @@ def _answer(name: str, found: list[Compared]) -> dict[str, Any]:
     return {
         "name": name,
         "checked_at": datetime.now(UTC),
-        "in_sync": not differences and not unreadable,
+        "in_sync": not differences and not unreadable and not any(one.is_undone for one in found),
         "differences": differences[:MOST],
         "not_compared": [{"phase": one.phase.name, "why": one.why_not} for one in found if one.why_not is not None],
         "unreadable": [

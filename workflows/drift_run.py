@@ -142,7 +142,9 @@ class DriftRun:
             return found
         if not records().has_missing:
             detail = found.detail if isinstance(found, Pending) else found.what
-            records().add(Difference(Kind.UNREADY, Resource("Phase", self.phase), f"{action}: {detail}"))
+            remedy = "" if isinstance(found, Pending) else found.how
+            resource = Resource("Phase", self.phase)
+            records().add(Difference(Kind.UNREADY, resource, f"{action}: {detail}", remedy=remedy))
         return Unknown()
 
     def _note(self, error: PodiumError) -> NoResult:
@@ -150,7 +152,8 @@ class DriftRun:
             raise Unreadable(error.problem) from error
         passing = Kind.UNREADY if isinstance(error, TransientError) else Kind.FAILED
         resource = Resource("Phase", self.phase)
-        records().add(Difference(KINDS.get(error.code, passing), resource, f"{error.message} {error.remedy}".strip()))
+        kind = KINDS.get(error.code, passing)
+        records().add(Difference(kind, resource, error.message, remedy=error.remedy))
         return NoResult()
 
 

@@ -359,6 +359,8 @@ class DriftDifference(Answer):
     """The value that is there; null also where only AWS knows it."""
     message: str
     """For people."""
+    remedy: str
+    """What to do."""
 
 
 class NotCompared(Answer):
@@ -391,7 +393,7 @@ class Drift(Answer):
     checked_at: datetime
     """When the look ended."""
     in_sync: bool
-    """Whether there is no difference and everything could be looked at."""
+    """Whether there is no difference, everything could be looked at, and the last operation left nothing undone."""
     differences: list[DriftDifference]
     """The differences, in the order of the phases; at most 200."""
     not_compared: list[NotCompared]

@@ -50,12 +50,13 @@ def show(console: Console, found: dict[str, Any]) -> None:
         more = " (and more)" if found["truncated"] else ""
         console.print(Text.assemble((found["name"], "bold"), f" differs from what was applied{more}:"))
         console.print(_table(found["differences"]))
+        for remedy in dict.fromkeys(one["remedy"] for one in found["differences"]):
+            console.print(Text(f"  {remedy}"))
     for one in found["unreadable"]:
         console.print(Text.assemble(("Not looked at ", "yellow"), (one["phase"], "bold"), f": {one['message']}"))
         console.print(f"  {one['remedy']}")
-    left_out = ", ".join(one["phase"] for one in found["not_compared"])
-    if left_out:
-        console.print(Text(f"Not compared: {left_out}", "dim"))
+    for one in found["not_compared"]:
+        console.print(Text(f"Not compared: {one['phase']}. {one['why']}", "dim"))
 
 
 def _table(differences: list[dict[str, Any]]) -> Table:

@@ -25,6 +25,7 @@ _TYPES = {
     "SecurityGroupIngress": "Security group",
     "Role": "IAM role",
     "RolePolicy": "IAM role",
+    "AssumeRolePolicy": "IAM role",
     "OpenIDConnectProvider": "OIDC provider",
     "Cluster": "EKS cluster",
     "ClusterConfig": "EKS cluster",

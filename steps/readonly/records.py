@@ -24,6 +24,18 @@ class Kind(StrEnum):
     TAKEN = "taken"
 
 
+_BY_A_REPAIR = "A repair (POST …:repair, `podium repair`) does this phase again."
+REMEDIES = {
+    Kind.MISSING: _BY_A_REPAIR,
+    Kind.CHANGED: f"{_BY_A_REPAIR} If the change was meant, put it into the spec instead (PUT).",
+    Kind.UNREADY: f"Look again in a few minutes; if it does not become ready by itself: {_BY_A_REPAIR}",
+    Kind.FAILED: _BY_A_REPAIR,
+    Kind.EXTRA: "A repair (POST …:repair, `podium repair`) removes it.",
+    Kind.TAKEN: "Give the thing the installation's tag (podium:installation) or label back, or remove it; then repair.",
+}
+"""What helps, where nothing better is known."""
+
+
 @dataclass(frozen=True)
 class Resource:
     """A thing as AWS or Kubernetes call it, e.g. `Resource("Deployment", "dbos/console")`."""
@@ -34,7 +46,10 @@ class Resource:
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference. `field` is a path within the thing, None for the thing itself; values are JSON, no secrets."""
+    """One difference. `field` is a path within the thing, None for the thing itself; values are JSON, no secrets.
+
+    `remedy`: what helps; none given: what helps against its kind (`REMEDIES`).
+    """
 
     kind: Kind
     resource: Resource
@@ -42,9 +57,10 @@ class Difference:
     field: str | None = None
     expected: Any = None
     found: Any = None
+    remedy: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"kind": str(self.kind)}
+        return asdict(self) | {"kind": str(self.kind), "remedy": self.remedy or REMEDIES[self.kind]}
 
 
 class Stopped(Exception):
@@ -88,9 +104,13 @@ class Records:
             self.truncated = True
 
     def add_request(self, difference: Difference, operation: str) -> None:
-        """The same, of a request to AWS: a look that asks again for what its step has asked for tells nothing new."""
+        """The same, of a request to AWS: a look that asks again for what its step has asked for tells nothing new.
+
+        What a step noticed is always new; where it noticed nothing, the request's parameters are all there is to tell.
+        """
         asked = (difference.resource, difference.kind, operation)
-        if difference.found is None and asked in self.requests:
+        is_plain = difference.found is None and isinstance(difference.expected, dict | None)
+        if is_plain and asked in self.requests:
             return
         self.requests.add(asked)
         self.add(difference)

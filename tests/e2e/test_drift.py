@@ -3,13 +3,15 @@ and one repair mends all of it. The tests share one sandbox and are in that orde
 """
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.e2e.harness import Sandbox, Service, guide, until
+from tests.e2e.harness import ROOT, Sandbox, Service, guide, until
 from tests.e2e.outside import Cloud, Cluster
 
 pytestmark = pytest.mark.e2e
@@ -75,6 +77,16 @@ class Place:
             for name, each in self.cluster.items(path).items()
             if each["metadata"].get("labels")
         }
+
+    def instance(self) -> dict[str, Any]:
+        rds = self.cloud.client("rds")
+        found: dict[str, Any] = rds.describe_db_instances(DBInstanceIdentifier="dbos-conductor-pg")["DBInstances"][0]
+        return found
+
+    def podium(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The command line, as a person calls it."""
+        command = [sys.executable, "-m", "service.cli.main", *arguments, "--home", str(self.sandbox.home)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=ROOT)
 
     def stop(self) -> None:
         if hasattr(self, "cluster"):
@@ -146,6 +158,13 @@ def configure_addon(place: Place) -> None:
     until(lambda: eks.describe_addon(**addon)["addon"]["status"] == "ACTIVE", "the add-on is configured", 20)
 
 
+def trust_nobody(place: Place) -> None:
+    """As a person who wants to try the role out: it trusts that person's account, and EKS no more."""
+    statement = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    place.cloud.client("iam").update_assume_role_policy(RoleName="dbos-conductor-cluster", PolicyDocument=document)
+
+
 def resize_nodes(place: Place) -> None:
     eks = place.cloud.client("eks")
     group: dict[str, str] = {"clusterName": "dbos-conductor", "nodegroupName": "default"}
@@ -170,6 +189,15 @@ def change_instance(place: Place) -> None:
 
     until(lambda: instance()["BackupRetentionPeriod"] == 3, "it is changed", 20)
     until(lambda: instance()["DBInstanceStatus"] == "available", "it is at rest", 20)
+
+
+def swap_database_group(place: Place) -> None:
+    """Another security group instead of the installation's."""
+    ec2, rds = place.cloud.client("ec2"), place.cloud.client("rds")
+    (vpc,) = place.cloud.tagged("describe_vpcs", "Vpcs")
+    group = ec2.create_security_group(GroupName="another", Description="another", VpcId=vpc["VpcId"])["GroupId"]
+    rds.modify_db_instance(DBInstanceIdentifier="dbos-conductor-pg", VpcSecurityGroupIds=[group], ApplyImmediately=True)
+    until(lambda: place.instance()["DBInstanceStatus"] == "available", "the database is changed", 20)
 
 
 def delete_repository(place: Place) -> None:
@@ -240,7 +268,9 @@ BROKEN: dict[Callable[[Place], None], Seen] = {
     remove_subnet_tags: ("network", "changed", "Subnet subnet-", "tags"),
     switch_off_dns: ("network", "changed", "VPC", "enableDnsHostnames"),
     detach_policy: ("identity", "changed", "IAM role dbos-conductor-node", "attachedPolicies[AmazonEKS_CNI_Policy]"),
+    trust_nobody: ("identity", "changed", "IAM role dbos-conductor-cluster", "assumeRolePolicyDocument"),
     remove_provider: ("cluster", "missing", "OIDC provider", None),
+    swap_database_group: ("database", "changed", "RDS instance dbos-conductor-pg", "vpcSecurityGroups"),
     configure_addon: ("addons", "changed", "EKS add-on vpc-cni", "configuration"),
     resize_nodes: ("nodes", "changed", "EKS node group default", "scalingConfig"),
     open_api: ("cluster", "changed", "EKS cluster dbos-conductor", "publicAccessCidrs"),
@@ -321,6 +351,7 @@ def test_nothing_else_is_said_to_differ_and_no_secret_is_shown(report: dict[str,
     assert report["in_sync"] is False
     assert report["unreadable"] == []
     assert "Y2FuYXJ5" not in json.dumps(report)
+    assert all(one["remedy"] for one in report["differences"])
 
 
 def test_a_change_says_what_was_applied_and_what_is_there(report: dict[str, Any]) -> None:
@@ -329,6 +360,16 @@ def test_a_change_says_what_was_applied_and_what_is_there(report: dict[str, Any]
     assert by_field["spec.template.spec.containers[console].image"][1] == "example.com/other:1"
     assert by_field["configuration"] == ({"enableNetworkPolicy": "true"}, {"enableNetworkPolicy": "false"})
     assert by_field["enableDnsHostnames"] == (True, False)
+    assert by_field["settings"] == ({"BackupRetentionPeriod": 1}, {"BackupRetentionPeriod": 3})
+    assert by_field["assumeRolePolicyDocument"] == (["eks.amazonaws.com"], [])
+
+
+def test_the_command_line_tells_by_its_exit_code(place: Place, report: dict[str, Any]) -> None:
+    done = place.podium("drift", "dbos-conductor", "--json")
+    assert (done.returncode, json.loads(done.stdout)["in_sync"]) == (3, report["in_sync"]), done.stderr
+    told = place.podium("drift", "dbos-conductor")
+    assert told.returncode == 3
+    assert "differs from what was applied" in told.stdout
 
 
 @pytest.fixture(scope="module")
@@ -342,8 +383,10 @@ def repaired(place: Place, report: dict[str, Any]) -> dict[str, Any]:
     return place.settled()
 
 
-def test_one_repair_mends_all_of_it(repaired: dict[str, Any]) -> None:
+def test_one_repair_mends_all_of_it(place: Place, repaired: dict[str, Any]) -> None:
     assert (repaired["differences"], repaired["unreadable"]) == ([], []), json.dumps(repaired, indent=1)
+    told = place.podium("drift", "dbos-conductor")
+    assert (told.returncode, "is as it was applied" in told.stdout) == (0, True), told.stdout
 
 
 def test_what_a_repair_made_is_there_once(place: Place, repaired: dict[str, Any]) -> None:
@@ -375,3 +418,22 @@ def test_an_aws_that_does_not_answer_is_unreadable_and_not_an_error(place: Place
     place.sandbox.clear_faults()
     assert {one["phase"]: one["code"] for one in found["unreadable"]}["identity"] == "AWS_ACCESS_DENIED"
     assert found["in_sync"] is False
+
+
+def test_a_half_made_installation_is_looked_at_without_being_changed_and_is_not_in_sync(place: Place) -> None:
+    place.sandbox.fault(match="iam:CreateRole", kind="error", code="AccessDenied", status=403)
+    half = guide(name="half-conductor", registry={}, app={"image": "example/app:1", "migrate_image": "example/app:1"})
+    place.service.create(half).raise_for_status()
+    place.service.reach("FAILED", name="half-conductor", seconds=120)
+    place.sandbox.clear_faults()
+    ec2 = place.cloud.client("ec2")
+    (vpc,) = place.cloud.tagged("describe_vpcs", "Vpcs", name="half-conductor")
+    ec2.modify_vpc_attribute(VpcId=vpc["VpcId"], EnableDnsHostnames={"Value": False})
+    before = place.written()
+    answer = place.service.http.get("/v1/installations/half-conductor/drift", timeout=90)
+    assert place.written() == before
+    found = answer.raise_for_status().json()
+    told = [(one["phase"], one["kind"], one["field"]) for one in found["differences"]]
+    assert told == [("network", "changed", "enableDnsHostnames")]
+    assert {"identity", "cluster", "app"} <= {one["phase"] for one in found["not_compared"]}
+    assert (found["in_sync"], found["unreadable"]) == (False, [])

@@ -17,16 +17,21 @@ if TYPE_CHECKING:
 EXISTS = "EntityAlreadyExists"
 ABSENT = "NoSuchEntity"
 CONFLICT = "DeleteConflict"
+ASSUME = "sts:AssumeRole"
 
 
 @dataclass(frozen=True)
 class Role:
-    """A role; `age` in seconds, since IAM needs some to make a new one known everywhere."""
+    """A role; `age` in seconds, since IAM needs some to make a new one known everywhere.
+
+    `trusted`: the services that may assume it, without conditions.
+    """
 
     name: str
     arn: str
     age: float
     tags: dict[str, str]
+    trusted: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ class Iam(ServiceClient):
         with Tolerate(ABSENT):
             one = self._api.get_role(RoleName=name)["Role"]
             age = (datetime.now(UTC) - one["CreateDate"]).total_seconds()
-            return Role(name, one["Arn"], age, tag_dict(one.get("Tags")))
+            trusted = _trusted(one.get("AssumeRolePolicyDocument"))
+            return Role(name, one["Arn"], age, tag_dict(one.get("Tags")), trusted)
         return None
 
     def age(self, role_arn: str) -> float | None:
@@ -80,21 +86,20 @@ class Iam(ServiceClient):
     @translated
     def make_role(self, name: str, trusted_service: str, description: str, tags: Mapping[str, str]) -> str | None:
         """ARN of the new role that `trusted_service` (e.g. eks.amazonaws.com) may assume; None: the name is taken."""
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Principal": {"Service": trusted_service}, "Action": "sts:AssumeRole"},
-            ],
-        }
         with Tolerate(EXISTS):
             answer = self._api.create_role(
                 RoleName=name,
-                AssumeRolePolicyDocument=json.dumps(trust),
+                AssumeRolePolicyDocument=_trust(trusted_service),
                 Description=description,
                 Tags=tag_list(tags),
             )
             return answer["Role"]["Arn"]
         return None
+
+    @translated
+    def trust(self, role: str, service: str) -> None:
+        """Let this service, and nobody else, assume the role."""
+        self._api.update_assume_role_policy(RoleName=role, PolicyDocument=_trust(service))
 
     @translated
     def policies(self, role: str) -> list[str]:
@@ -188,3 +193,23 @@ class Iam(ServiceClient):
             for page in pages
             for one in page["EvaluationResults"]
         ]
+
+
+def _trust(service: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": ASSUME}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _trusted(document: Any) -> tuple[str, ...]:
+    """botocore has decoded the document already; a lone statement, action or service may stand without a list."""
+    found: list[str] = []
+    for statement in _listed(document.get("Statement") if isinstance(document, dict) else None):
+        principal = statement.get("Principal")
+        plain = statement.get("Effect") == "Allow" and not statement.get("Condition") and isinstance(principal, dict)
+        if plain and not {ASSUME, "sts:*", "*"}.isdisjoint(_listed(statement.get("Action"))):
+            found += _listed(principal.get("Service"))
+    return tuple(found)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]

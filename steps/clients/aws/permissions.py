@@ -204,6 +204,7 @@ STATEMENTS = (
             "ListAttachedRolePolicies",
             "ListInstanceProfilesForRole",
             "ListRolePolicies",
+            "UpdateAssumeRolePolicy",
         ),
         ("arn:{partition}:iam::{account}:role/{cluster_role}", "arn:{partition}:iam::{account}:role/{node_role}"),
     ),

@@ -50,6 +50,7 @@ class Instance:
     deletion_protection: bool
     subnet_group: str
     vpc_id: str
+    security_groups: tuple[str, ...]
     settings: dict[str, Any]
     pending: dict[str, Any]
     tags: dict[str, str]
@@ -193,6 +194,11 @@ class Rds(ServiceClient):
         self._api.modify_db_instance(DBInstanceIdentifier=name, ApplyImmediately=True, **changed)
 
     @translated
+    def use_security_groups(self, name: str, group_ids: list[str]) -> None:
+        """These and no others, at once."""
+        self._api.modify_db_instance(DBInstanceIdentifier=name, VpcSecurityGroupIds=group_ids, ApplyImmediately=True)
+
+    @translated
     def delete_instance(self, name: str, final_snapshot: str | None) -> bool:
         """Begin to delete it; with a snapshot of this name first, or without one. Its automated backups go too.
 
@@ -268,6 +274,7 @@ def _instance(one: dict[str, Any]) -> Instance:
         bool(one.get("DeletionProtection")),
         group.get("DBSubnetGroupName", ""),
         group.get("VpcId", ""),
+        tuple(one["VpcSecurityGroupId"] for one in one.get("VpcSecurityGroups") or ()),
         {key: one[key] for key in SETTINGS if key in one},
         {key: value for key, value in (one.get("PendingModifiedValues") or {}).items() if key in SETTINGS},
         tag_dict(one.get("TagList")),
