@@ -89,10 +89,14 @@ def _around_checkpoints(reach: Reach, names: Names) -> None:
         context = get_local_dbos_context()
         if context is None or not context.is_workflow():
             return original(db, child, *arguments, **options)
-        return _written(reach, f"operation: result of {scope(child)}", lambda: original(db, child, *arguments, **options))
+        return _written(
+            reach, f"operation: result of {scope(child)}", lambda: original(db, child, *arguments, **options)
+        )
 
     def outcome(original: Any, db: Any, workflow_id: str, *arguments: Any, **options: Any) -> Any:
-        return _written(reach, f"{scope(workflow_id)}: outcome", lambda: original(db, workflow_id, *arguments, **options))
+        return _written(
+            reach, f"{scope(workflow_id)}: outcome", lambda: original(db, workflow_id, *arguments, **options)
+        )
 
     _wrap(SystemDatabase, "check_operation_execution", check)
     _wrap(SystemDatabase, "record_operation_result", record)

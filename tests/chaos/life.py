@@ -13,8 +13,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from dbos._dbos import _get_or_create_dbos_registry
+from dbos._utils import INTERNAL_QUEUE_NAME
+
 from tests.chaos import hooks
 from tests.chaos.points import Memory, Point, Reaper
+from workflows import execution
 from workflows.graph import Graph, undoing
 from workflows.phases import GRAPHS
 from workflows.runtime import Runtime, RuntimeSettings, launch
@@ -23,6 +27,8 @@ from workflows.spec import InstallationSpec
 LIFE_SECONDS = 240.0
 """A life that neither dies nor ends by then hangs."""
 LOOK_SECONDS = 0.05
+QUEUE_SECONDS = 0.05
+"""Between two looks for work that was left; in the product four a second, and DBOS's own queue one."""
 _OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 
@@ -94,11 +100,17 @@ def live(plan: Plan, folder: Path) -> NoReturn:
     def act() -> None:
         point = Point(plan.point) if plan.point else None
         hooks.install(Reaper(Memory(folder), point, plan.only).reach)
+        _look_for_work_often()
         runtime = plan.launch(execute=True)
         _until_over(runtime, (folder / "operation").read_text())
         runtime.stop()
 
     _end_with(act)
+
+
+def _look_for_work_often() -> None:
+    execution.QUEUE_POLL_SECONDS = QUEUE_SECONDS
+    _get_or_create_dbos_registry()._register_internal_queue(INTERNAL_QUEUE_NAME, polling_interval_sec=QUEUE_SECONDS)
 
 
 def _until_over(runtime: Runtime, operation_id: str) -> None:

@@ -1,0 +1,104 @@
+"""All objects of the cluster, whoever made them, found through the API's own discovery; and Conductor's view."""
+
+from typing import Any
+
+from tests.chaos.normal import Ids, normal
+from tests.e2e.outside import Cluster
+
+NOT_LISTED = frozenset(
+    {"Event", "Lease", "Endpoints", "EndpointSlice", "ControllerRevision", "PodMetrics", "NodeMetrics"}
+)
+"""Come and go by themselves."""
+ONE_OF_MANY = frozenset({"Pod", "ReplicaSet", "Node"})
+"""Their names end at random: told by their owner, and whether they work."""
+WITHOUT = frozenset({"uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink"})
+SECRET_KEYS = frozenset({"data", "stringData", "encryptedData", "binaryData"})
+"""Values are random, or sealed at random: only the keys are compared."""
+HASHES = ("podium/secrets-hash", "podium/hash", "deployment.kubernetes.io/revision", "checksum")
+_ASSIGNED = (
+    "clusterIP",
+    "clusterIPs",
+    "nodePort",
+    "healthCheckNodePort",
+    "volumeName",
+    "nodeName",
+    "providerID",
+    "podCIDR",
+    "podCIDRs",
+    "caBundle",
+)
+
+
+def cluster_picture(cluster: Cluster) -> dict[str, list[Any]]:
+    """Kind to objects in normal form."""
+    found: dict[str, list[Any]] = {}
+    for path, kind in _resources(cluster):
+        if kind not in NOT_LISTED:
+            found[f"k8s {kind}"] = normal([_told(one, kind) for one in cluster.get(path)["items"]], Ids())
+    return found
+
+
+def conductor_picture(cluster: Cluster, namespace: str = "dbos") -> dict[str, list[Any]]:
+    """Applications and names of tokens."""
+    api = "/v2/orgs/local"
+    apps = cluster.through_service("conductor", 8090, f"{api}/apps", namespace).json()
+    tokens = cluster.through_service("conductor", 8090, f"{api}/tokens", namespace).json()
+    return {
+        "conductor apps": sorted(app["name"] if "name" in app else app["appName"] for app in apps),
+        "conductor tokens": sorted(token["tokenName"] for token in tokens),
+    }
+
+
+def _resources(cluster: Cluster) -> list[tuple[str, str]]:
+    """Path of the list of each kind that has one, and the kind; each kind in its preferred version."""
+    versions = [("/api/v1", "v1")]
+    for group in cluster.get("/apis")["groups"]:
+        version = group["preferredVersion"]["groupVersion"]
+        versions.append((f"/apis/{version}", version))
+    found = []
+    for base, _version in versions:
+        for resource in cluster.get(base)["resources"]:
+            if "list" in resource["verbs"] and "/" not in resource["name"]:
+                found.append((f"{base}/{resource['name']}", resource["kind"]))
+    return found
+
+
+def _told(one: dict[str, Any], kind: str) -> Any:
+    meta, status = one["metadata"], one.get("status", {})
+    where = meta.get("namespace")
+    if kind in ONE_OF_MANY:
+        owners = [f"{owner['kind']} {_stem(owner['name'])}" for owner in meta.get("ownerReferences", ())]
+        ready = [c["status"] for c in status.get("conditions", ()) if c["type"] == "Ready"]
+        return {"namespace": where, "owners": owners, "ready": ready, "replicas": one.get("spec", {}).get("replicas")}
+    if kind == "Secret" and one.get("type") == "helm.sh/release.v1":
+        return {"namespace": where, "release": meta["name"], "labels": _without_times(meta["labels"])}
+    told = _plain({key: value for key, value in one.items() if key != "status"})
+    if kind == "Secret" and meta["name"].startswith("sealed-secrets-key"):
+        told["metadata"]["name"] = "<sealing key>"
+    return told
+
+
+def _without_times(labels: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in labels.items() if key not in ("modifiedAt", "createdAt")}
+
+
+def _stem(name: str) -> str:
+    """Without a ReplicaSet's hash."""
+    head, _, tail = name.rpartition("-")
+    return head if 6 <= len(tail) <= 10 and any(letter.isdigit() for letter in tail) else name
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        made: dict[str, Any] = {}
+        for key, one in value.items():
+            if key in WITHOUT or key in _ASSIGNED:
+                continue
+            if key in SECRET_KEYS and isinstance(one, dict):
+                made[key] = sorted(one)
+            elif key.startswith(HASHES) or "hash" in key.lower():
+                made[key] = "<hash>"
+            else:
+                made[key] = _plain(one)
+        return made
+    return [_plain(one) for one in value] if isinstance(value, list) else value
