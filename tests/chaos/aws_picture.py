@@ -57,14 +57,9 @@ def _ec2(cloud: Cloud) -> tuple[dict[str, list[Any]], Ids]:
     for operation, (key, id_key, *more) in EC2_LISTS.items():
         things = _pages(ec2, operation, key)
         ids.learn(things, id_key, *more)
-        found[f"ec2 {key}"] = [_without_the_dead(thing) for thing in things if not _is_default(thing)]
+        found[f"ec2 {key}"] = [thing for thing in things if not _is_default(thing)]
     found["ec2 NatGateways"] = [one for one in found["ec2 NatGateways"] if one["State"] != "deleted"]
     return found, ids
-
-
-def _without_the_dead(thing: dict[str, Any]) -> dict[str, Any]:
-    """Route tables of a VPC that AWS made itself carry no tag; nothing else to leave out."""
-    return thing
 
 
 def _is_default(thing: dict[str, Any]) -> bool:
@@ -102,10 +97,16 @@ def _iam(cloud: Cloud) -> dict[str, list[Any]]:
 def _rds(cloud: Cloud) -> dict[str, list[Any]]:
     rds = cloud.client("rds")
     return {
-        "rds instances": _pages(rds, "describe_db_instances", "DBInstances"),
+        "rds instances": [_without_port(one) for one in _pages(rds, "describe_db_instances", "DBInstances")],
         "rds subnet groups": _pages(rds, "describe_db_subnet_groups", "DBSubnetGroups"),
         "rds snapshots": rds.describe_db_snapshots(SnapshotType="manual")["DBSnapshots"],
     }
+
+
+def _without_port(instance: dict[str, Any]) -> dict[str, Any]:
+    """The sandbox's servers share one address."""
+    endpoint = {key: value for key, value in instance.get("Endpoint", {}).items() if key != "Port"}
+    return instance | {"Endpoint": endpoint}
 
 
 def _balancers(cloud: Cloud) -> dict[str, list[Any]]:
@@ -135,5 +136,7 @@ def _secrets(cloud: Cloud) -> dict[str, list[Any]]:
 
 
 def _pages(client: Any, operation: str, key: str, **arguments: Any) -> list[Any]:
+    if not client.can_paginate(operation):
+        return list(getattr(client, operation)(**arguments)[key])
     pages = client.get_paginator(operation).paginate(**arguments)
     return [thing for page in pages for thing in page[key]]

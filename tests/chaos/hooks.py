@@ -41,8 +41,8 @@ _call: ContextVar[str | None] = ContextVar("call", default=None)
 
 
 class Names:
-    """Keys of checkpoints. DBOS numbers them per workflow; that of the operation itself takes them in the order in which
-    phases happen to end, so here each is counted among those of its own name. A replay comes by all from the first."""
+    """Keys of checkpoints. DBOS numbers them per workflow; the operation's own are in the order in which phases happen
+    to end, so here each is counted among those of its own name. A replay comes by all from the first."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], list[int]] = {}

@@ -37,8 +37,8 @@ class Plan:
     """What a nursery does: `FOLDER/plan.json`.
 
     `kind` and `arguments` are Control's: install {spec}, uninstall {name, data, force}, upgrade {spec}, repair {name,
-    drifted}. `point`: where to die, None: nowhere. `only`: beginnings of the keys that die, none: all. `phases`: those of
-    the install's table that there are, none: all. `calls`: URL of AWS's call log.
+    drifted}. `point`: where to die, None: nowhere. `only`: beginnings of the keys that die, none: all. `phases`: those
+    of the install's table that there are, none: all. `calls`: URL of AWS's call log.
     """
 
     database_url: str

@@ -20,6 +20,9 @@ WORDS = (
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|\+00:00)?"), "<time>"),
     (re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}(?!\.|\d|/)"), "<address>"),
     (re.compile(r"(?<=127\.0\.0\.1):\d+|(?<=<address>):\d+|(?<=localhost):\d+"), ":<port>"),
+    (re.compile(r"\bvpc-cidr-assoc-[0-9a-f]{8,32}\b"), "<vpc-cidr-assoc>"),
+    (re.compile(r"(?<=eks-cluster-sg-)([\w-]+)-\d{6,12}\b"), r"\1-<number>"),
+    (re.compile(r"(?<=-final-)[0-9a-f]{12}\b"), "<operation>"),
     (re.compile(r"\bip-\d+-\d+-\d+-\d+\b"), "<host>"),
 )
 _NAMING_TAGS = ("podium:resource", "Name", "aws:eks:cluster-name", "kubernetes.io/service-name")

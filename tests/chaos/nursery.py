@@ -30,8 +30,10 @@ MOST_LIVES = 1500
 CALLS_EVERY = 4
 """Lives between two looks at the call log, which keeps 5000."""
 ORPHAN_SECONDS = 120.0
-AWS_SERVICES = ("ec2", "eks", "iam", "rds", "ecr", "elb", "elbv2", "secretsmanager", "sts", "service-quotas", "logs")
-AWS_SERVICES += ("resourcegroupstaggingapi",)
+AWS_SERVICES = (
+    *("ec2", "eks", "iam", "rds", "ecr", "elb", "elbv2", "secretsmanager", "sts", "service-quotas", "logs"),
+    "resourcegroupstaggingapi",
+)
 
 
 class Nursery:
@@ -85,20 +87,24 @@ class CallLog:
     """AWS's call log, carried over piece by piece into a file."""
 
     def __init__(self, url: str, file: Path) -> None:
-        self._url, self._file, self._last = url, file, -1
+        self._url, self._file = url, file
+        self._last: int = max((call["n"] for call in self._listed()), default=0)
 
     def fetch(self) -> None:
         """Raises RuntimeError when calls were lost in between."""
-        with urllib.request.urlopen(self._url, timeout=60) as answer:  # noqa: S310 - the sandbox's own http URL
-            found: list[dict[str, Any]] = json.load(answer)
-        new = [call for call in found if call["n"] > self._last]
+        new = [call for call in self._listed() if call["n"] > self._last]
         if not new:
             return
-        if self._last >= 0 and new[0]["n"] != self._last + 1:
+        if new[0]["n"] != self._last + 1:
             raise RuntimeError(f"calls {self._last + 1} to {new[0]['n'] - 1} are not in the log any more")
         self._last = new[-1]["n"]
         with self._file.open("a") as file:
             file.writelines(f"{json.dumps(call)}\n" for call in new)
+
+    def _listed(self) -> list[dict[str, Any]]:
+        with urllib.request.urlopen(self._url, timeout=60) as answer:  # noqa: S310 - the sandbox's own http URL
+            found: list[dict[str, Any]] = json.load(answer)
+        return found
 
 
 def warm(region: str) -> None:

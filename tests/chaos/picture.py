@@ -1,4 +1,4 @@
-"""What is there after an operation, seen from outside with nothing of Podium's, in the form in which runs are compared."""
+"""What is there after an operation, seen from outside with nothing of Podium's, in the form for comparing runs."""
 
 from collections.abc import Mapping
 

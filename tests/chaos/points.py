@@ -19,7 +19,7 @@ class Point(StrEnum):
     BEFORE = "before"
     """(a) DBOS has found no record of the step; its function has not been called."""
     EFFECT = "effect"
-    """(b) The step's call to the outside, or the look that found what a wait waits for, is over; nobody has noted it."""
+    """(b) The step's call to the outside, or the look that found what a wait waits for, is over; not noted anywhere."""
     UNRECORDED = "unrecorded"
     """(b) It stands in the event log; DBOS has not recorded it."""
     RECORDED = "recorded"
