@@ -20,6 +20,8 @@ ASSIGNED = frozenset(
     }
 )
 """What controllers fill in."""
+RELEASE = "helm.sh/release.v1"
+"""Type of the Secrets in which helm keeps its releases."""
 SANDBOX = "sandbox.podium/"
 """Notes of the sandbox's own controllers: ports of this machine."""
 
@@ -29,7 +31,10 @@ def cluster_picture(cluster: Cluster) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for path, kind in _resources(cluster):
         if kind not in NOT_LISTED:
-            found[f"k8s {kind}"] = normal([_told(one, kind) for one in cluster.get(path)["items"]], Ids())
+            items = cluster.get(path)["items"]
+            releases = [one for one in items if one.get("type") == RELEASE]
+            told = [_told(one, kind) for one in items if one.get("type") != RELEASE] + _releases(releases)
+            found[f"k8s {kind}"] = normal(told, Ids())
     return found
 
 
@@ -63,8 +68,6 @@ def _told(one: dict[str, Any], kind: str) -> Any:
         owners = [f"{owner['kind']} {_stem(owner['name'])}" for owner in meta.get("ownerReferences", ())]
         ready = [c["status"] for c in status.get("conditions", ()) if c["type"] == "Ready"]
         return {"namespace": where, "owners": owners, "ready": ready, "replicas": one.get("spec", {}).get("replicas")}
-    if kind == "Secret" and one.get("type") == "helm.sh/release.v1":
-        return {"namespace": where, "release": meta["name"], "labels": _without_times(meta["labels"])}
     told = _plain({key: value for key, value in one.items() if key != "status"})
     if kind == "Secret" and meta["name"].startswith("sealed-secrets-key"):
         told["metadata"]["name"] = "<sealing key>"
@@ -73,8 +76,13 @@ def _told(one: dict[str, Any], kind: str) -> Any:
     return told
 
 
-def _without_times(labels: dict[str, str]) -> dict[str, str]:
-    return {key: value for key, value in labels.items() if key not in ("modifiedAt", "createdAt")}
+def _releases(secrets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Helm's releases as their newest revision has them: how many there have been before is history."""
+    newest: dict[tuple[str, str], dict[str, str]] = {}
+    for secret in sorted(secrets, key=lambda one: int(one["metadata"]["labels"]["version"])):
+        labels = secret["metadata"]["labels"]
+        newest[secret["metadata"]["namespace"], labels["name"]] = labels
+    return [{"release": list(name), "status": labels["status"]} for name, labels in newest.items()]
 
 
 def _stem(name: str) -> str:

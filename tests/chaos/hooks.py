@@ -20,6 +20,8 @@ from dbos._sys_db import SystemDatabase
 
 from steps.clients.helm import Helm
 from steps.clients.kubernetes.transport import Transport
+from tests.chaos.helm import CHANGES as HELM_CHANGES
+from tests.chaos.helm import what
 from tests.chaos.points import Point
 from workflows.durable import Run
 
@@ -30,7 +32,6 @@ READS = ("Describe", "Get", "List", "BatchGet", "Simulate", "AssumeRole", "Looku
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 REVIEWS = "/apis/authorization.k8s.io/"
 """Kubernetes is asked here by POST what one may do."""
-HELM_CHANGES = ("upgrade", "rollback", "uninstall")
 OWN_RESULT = "DBOS.getResult"
 _VARYING = ("token", "password", "secretstring")
 
@@ -167,7 +168,7 @@ def _around_requests(reach: Reach) -> None:
     def by_helm(original: Any, helm: Any, arguments: Any, *others: Any, **options: Any) -> Any:
         answer = original(helm, arguments, *others, **options)
         if arguments[0] in HELM_CHANGES:
-            answered(f"helm {arguments[0]}", None)
+            answered(what(list(arguments)), None)
         return answer
 
     _wrap(BaseClient, "_make_api_call", to_aws)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.chaos.effects import calls
+from tests.chaos.helm import write_program
 from tests.chaos.life import Plan
 from tests.chaos.points import Memory, Point
 from tests.e2e.harness import Program, Sandbox, guide, until
@@ -71,6 +72,8 @@ class Site:
         """
         folder = self.home / f"{kind}-{point or 'alive'}"
         folder.mkdir()
+        if point in (Point.HELM_OUTLIVES, Point.HELM_DIES):
+            more["helm"] = write_program(folder, self._plan.helm)
         replace(self._plan, kind=kind, arguments=arguments, point=point, **more).write(folder)
         nursery = Program(["tests.chaos.nursery", str(folder)], folder / "log", self.env)
         try:
@@ -89,3 +92,9 @@ def requests(keys: set[str] | list[str]) -> Counter[str]:
 def _request(key: str) -> str:
     step, what, _digest = key.split(" | ")
     return f"{step} | {what.rpartition('/')[0] if '/' in what else what}"
+
+
+def helms(keys: set[str]) -> set[str]:
+    """Runs of helm among requests, in the form of tests.chaos.helm.what."""
+    found = (key.split(" | ")[1] for key in keys)
+    return {what for what in found if what.startswith("helm ")}

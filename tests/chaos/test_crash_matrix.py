@@ -11,12 +11,14 @@ import pytest
 
 from tests.chaos.conftest import Reference
 from tests.chaos.effects import by_operation, made, twice, unmade
-from tests.chaos.matrix import DATABASES, INSTALL, UNINSTALL, Lived, Site, requests
+from tests.chaos.matrix import DATABASES, INSTALL, UNINSTALL, Lived, Site, helms, requests
 from tests.chaos.picture import account_picture, installed_picture
 from tests.chaos.points import CHECKPOINTS, Point
 
 MOOT = ("charts.await_release_deleted", "namespace.await_namespace_deleted")
 """Of waits that are not begun when nothing is there to wait for."""
+
+HELM = (Point.HELM_OUTLIVES, Point.HELM_DIES)
 
 pytestmark = [pytest.mark.chaos, pytest.mark.e2e]
 
@@ -34,7 +36,7 @@ class Through:
 
 @pytest.fixture(
     scope="module",
-    params=[(database, point) for point in (*CHECKPOINTS, Point.ANSWERED) for database in DATABASES],
+    params=[(database, point) for point in (*CHECKPOINTS, Point.ANSWERED, *HELM) for database in DATABASES],
     ids=lambda one: f"{one[1]}-{one[0]}",
 )
 def through(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Through]:
@@ -50,6 +52,8 @@ def test_every_point_of_the_run_without_a_crash_was_died_at(through: Through, re
     for crashed, alive in ((through.install, reference.install), (through.uninstall, reference.uninstall)):
         if through.point is Point.ANSWERED:
             assert requests(alive.reached(through.point)) - requests(crashed.died) == {}
+        elif through.point in HELM:
+            assert helms(alive.reached(Point.ANSWERED)) <= set(crashed.died)
         else:
             assert sorted(set(crashed.died) | _moot(alive, through.point)) == sorted(alive.reached(through.point))
 
