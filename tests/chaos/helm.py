@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from tests.chaos.points import Memory, Point
@@ -66,9 +67,10 @@ def _die(process: subprocess.Popen[bytes], podium: int, point: Point, memory: Me
 
 def _in_the_middle(process: subprocess.Popen[bytes], arguments: list[str]) -> bool:
     """False when helm ended before anybody saw it there."""
-    options = dict(zip(arguments, arguments[1:], strict=False))
+    options = dict(pairwise(arguments))
     cluster = Cluster({"KUBECONFIG": options["--kubeconfig"]})
-    path = f"/api/v1/namespaces/{options['--namespace']}/secrets?labelSelector=owner=helm,name={what(arguments).split()[2]}"
+    release = f"labelSelector=owner=helm,name={what(arguments).split()[2]}"
+    path = f"/api/v1/namespaces/{options['--namespace']}/secrets?{release}"
     try:
         while process.poll() is None:
             found = cluster.get(path)["items"]

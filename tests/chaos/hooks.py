@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from botocore.client import BaseClient
@@ -22,10 +22,8 @@ from steps.clients.helm import Helm
 from steps.clients.kubernetes.transport import Transport
 from tests.chaos.helm import CHANGES as HELM_CHANGES
 from tests.chaos.helm import what
-from tests.chaos.points import Point
+from tests.chaos.points import Point, Reaper
 from workflows.durable import Run
-
-Reach = Callable[[Point, str], None]
 
 READS = ("Describe", "Get", "List", "BatchGet", "Simulate", "AssumeRole", "Lookup", "Head")
 """How names of AWS operations begin that change nothing."""
@@ -62,41 +60,41 @@ def scope(workflow_id: str) -> str:
     return workflow_id.partition(".")[2] or "operation"
 
 
-def install(reach: Reach) -> None:
-    """Wraps everything; `reach` is called at each point that is come by."""
-    _around_checkpoints(reach, Names())
-    _around_steps(reach)
-    _around_requests(reach)
+def install(reaper: Reaper) -> None:
+    """Wraps everything."""
+    _around_checkpoints(reaper, Names())
+    _around_steps(reaper)
+    _around_requests(reaper)
 
 
-def _around_checkpoints(reach: Reach, names: Names) -> None:
+def _around_checkpoints(reaper: Reaper, names: Names) -> None:
     def check(original: Any, db: Any, workflow_id: str, function_id: int, name: str, **options: Any) -> Any:
         found = original(db, workflow_id, function_id, name, **options)
         key = names.of(workflow_id, function_id, name)
         if found is None and name != OWN_RESULT:
-            reach(Point.BEFORE, key)
+            reaper.reach(Point.BEFORE, key)
         return found
 
     def record(original: Any, db: Any, result: Any, **options: Any) -> Any:
         key = names.of(result["workflow_uuid"], result["function_id"], result["function_name"])
-        return _written(reach, key, lambda: original(db, result, **options))
+        return _written(reaper, key, lambda: original(db, result, **options))
 
     def start(original: Any, db: Any, *arguments: Any, **options: Any) -> Any:
         name = options["function_name"]
         key = names.of(options["parent_workflow_id"], options["parent_function_id"], name)
-        return _written(reach, key, lambda: original(db, *arguments, **options))
+        return _written(reaper, key, lambda: original(db, *arguments, **options))
 
     def result_of(original: Any, db: Any, child: str, *arguments: Any, **options: Any) -> Any:
         context = get_local_dbos_context()
         if context is None or not context.is_workflow():
             return original(db, child, *arguments, **options)
         return _written(
-            reach, f"operation: result of {scope(child)}", lambda: original(db, child, *arguments, **options)
+            reaper, f"operation: result of {scope(child)}", lambda: original(db, child, *arguments, **options)
         )
 
     def outcome(original: Any, db: Any, workflow_id: str, *arguments: Any, **options: Any) -> Any:
         return _written(
-            reach, f"{scope(workflow_id)}: outcome", lambda: original(db, workflow_id, *arguments, **options)
+            reaper, f"{scope(workflow_id)}: outcome", lambda: original(db, workflow_id, *arguments, **options)
         )
 
     _wrap(SystemDatabase, "check_operation_execution", check)
@@ -106,14 +104,15 @@ def _around_checkpoints(reach: Reach, names: Names) -> None:
     _wrap(SystemDatabase, "update_workflow_outcome", outcome)
 
 
-def _written(reach: Reach, key: str, write: Callable[[], Any]) -> Any:
-    reach(Point.UNRECORDED, key)
-    answer = write()
-    reach(Point.RECORDED, key)
+def _written(reaper: Reaper, key: str, write: Callable[[], Any]) -> Any:
+    reaper.reach(Point.UNRECORDED, key)
+    with reaper.alone(Point.RECORDED, key):
+        answer = write()
+        reaper.reach(Point.RECORDED, key)
     return answer
 
 
-def _around_steps(reach: Reach) -> None:
+def _around_steps(reaper: Reaper) -> None:
     names = Names()
 
     async def checkpointed(original: Any, run: Run, action: str, name: str, body: Any) -> Any:
@@ -124,7 +123,7 @@ def _around_steps(reach: Reach) -> None:
 
         async def then_die() -> Any:
             result = await body()
-            reach(Point.EFFECT, key)
+            reaper.reach(Point.EFFECT, key)
             return result
 
         _step.set(f"{run.phase}: {name}")
@@ -146,34 +145,45 @@ def _around_steps(reach: Reach) -> None:
     _wrap(Run, "_outside", outside)
 
 
-def _around_requests(reach: Reach) -> None:
-    def answered(operation: str, parameters: Any) -> None:
+def _around_requests(reaper: Reaper) -> None:
+    def send(operation: str, parameters: Any, request: Callable[[], Any], *, done: Callable[[Any], bool]) -> Any:
+        """A request that changes something; `done` says of an answer whether it has."""
         step = _call.get()
-        if step is not None:
-            reach(Point.ANSWERED, f"{step} | {operation} | {digest(parameters)}")
+        if step is None:
+            return request()
+        key = f"{step} | {operation} | {digest(parameters)}"
+        with reaper.alone(Point.ANSWERED, key):
+            answer = request()
+            if done(answer):
+                reaper.reach(Point.ANSWERED, key)
+        return answer
 
     def to_aws(original: Any, client: Any, operation: str, parameters: Any) -> Any:
-        answer = original(client, operation, parameters)
-        if not operation.startswith(READS):
-            answered(f"{client.meta.service_model.service_name}:{operation}", parameters)
-        return answer
+        request = partial(original, client, operation, parameters)
+        if operation.startswith(READS):
+            return request()
+        return send(f"{client.meta.service_model.service_name}:{operation}", parameters, request, done=_always)
 
     def to_cluster(original: Any, transport: Any, method: str, path: str, *arguments: Any, **options: Any) -> Any:
-        answer = original(transport, method, path, *arguments, **options)
-        dry = "dryRun" in (options.get("params") or {})
-        if method in CHANGING and answer.status < 300 and not path.startswith(REVIEWS) and not dry:
-            answered(f"{method} {path}", None)
-        return answer
+        request = partial(original, transport, method, path, *arguments, **options)
+        if method not in CHANGING or path.startswith(REVIEWS) or "dryRun" in (options.get("params") or {}):
+            return request()
+        return send(f"{method} {path}", None, request, done=lambda answer: bool(answer.status < 300))
 
     def by_helm(original: Any, helm: Any, arguments: Any, *others: Any, **options: Any) -> Any:
-        answer = original(helm, arguments, *others, **options)
-        if arguments[0] in HELM_CHANGES:
-            answered(what(list(arguments)), None)
-        return answer
+        request = partial(original, helm, arguments, *others, **options)
+        if arguments[0] not in HELM_CHANGES:
+            return request()
+        return send(what(list(arguments)), None, request, done=_always)
 
     _wrap(BaseClient, "_make_api_call", to_aws)
     _wrap(Transport, "request", to_cluster)
     _wrap(Helm, "_call", by_helm)
+
+
+def _always(_answer: Any) -> bool:
+    """Clients that raise what is not a success."""
+    return True
 
 
 def digest(parameters: Any) -> str:

@@ -99,7 +99,7 @@ def live(plan: Plan, folder: Path) -> NoReturn:
 
     def act() -> None:
         point = Point(plan.point) if plan.point else None
-        hooks.install(Reaper(Memory(folder), point, plan.only).reach)
+        hooks.install(Reaper(Memory(folder), point, plan.only))
         _look_for_work_often()
         runtime = plan.launch(execute=True)
         _until_over(runtime, (folder / "operation").read_text())

@@ -1,5 +1,6 @@
 """What is there after an operation, seen from outside with nothing of Podium's, in the form for comparing runs."""
 
+import difflib
 from collections.abc import Mapping
 
 import psycopg
@@ -29,6 +30,11 @@ def installed_picture(env: Mapping[str, str]) -> list[str]:
     finally:
         cluster.http.close()
     return lines(aws_picture(Cloud(dict(env))) | found | postgres_picture(env["SANDBOX_POSTGRES_URL"]))
+
+
+def differences(alive: list[str], crashed: list[str]) -> list[str]:
+    """Lines that only one of them has: `-` of the run without a crash, `+` of the other."""
+    return [line for line in difflib.ndiff(alive, crashed) if line[0] in "-+?"]
 
 
 def account_picture(env: Mapping[str, str]) -> list[str]:

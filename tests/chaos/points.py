@@ -9,6 +9,8 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 
@@ -64,19 +66,27 @@ class Reaper:
         """`only`: the beginnings of keys; none: all keys."""
         self._memory, self._point, self._only = memory, point, only
         self._gone = {key for died, key in memory.died() if died is point}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def reach(self, point: Point, key: str) -> None:
         """Thread-safe: who comes second while another dies waits for the end."""
-        if self._only and not key.startswith(self._only):
-            return
-        with self._lock:
-            if self._point is None:
-                self._memory.note_reached(point, key)
-            elif point is self._point and key not in self._gone:
+        if self._point is None:
+            self._memory.note_reached(point, key)
+        elif self._is_to_die(point, key):
+            with self._lock:
                 self._memory.note_death(point, key)
                 os.kill(os.getpid(), signal.SIGKILL)
                 threading.Event().wait()
+
+    @contextmanager
+    def alone(self, point: Point, key: str) -> Iterator[None]:
+        """Around what leads to `reach` and cannot be done again: nobody else dies while it is under way, when it would
+        be done and its own death be missed."""
+        with self._lock if self._is_to_die(point, key) else nullcontext():
+            yield
+
+    def _is_to_die(self, point: Point, key: str) -> bool:
+        return point is self._point and key not in self._gone and (not self._only or key.startswith(self._only))
 
 
 def _append(file: Path, point: Point, key: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.chaos.conftest import Reference
 from tests.chaos.effects import by_operation, made, twice, unmade
 from tests.chaos.matrix import DATABASES, INSTALL, UNINSTALL, Lived, Site, helms, requests
-from tests.chaos.picture import account_picture, installed_picture
+from tests.chaos.picture import account_picture, differences, installed_picture
 from tests.chaos.points import CHECKPOINTS, Point
 
 MOOT = ("charts.await_release_deleted", "namespace.await_namespace_deleted")
@@ -64,7 +64,7 @@ def _moot(alive: Lived, point: Point) -> set[str]:
 
 
 def test_what_is_there_is_what_an_install_without_a_crash_leaves(through: Through, reference: Reference) -> None:
-    assert through.installed == reference.installed
+    assert differences(reference.installed, through.installed) == []
 
 
 def test_nothing_was_made_twice(through: Through, reference: Reference) -> None:
@@ -79,5 +79,5 @@ def test_an_install_takes_nothing_away(through: Through) -> None:
 
 def test_nothing_but_what_is_kept_is_left_after_the_uninstall(through: Through, reference: Reference) -> None:
     """One last snapshot, and the repositories with their images."""
-    assert through.uninstalled == reference.uninstalled
+    assert differences(reference.uninstalled, through.uninstalled) == []
     assert [line.partition(":")[0] for line in through.uninstalled].count("rds snapshots") == 1

@@ -1,4 +1,4 @@
-"""The part of the crash matrix that is quick: four phases that need nothing but AWS. The whole: test_crash_matrix.py."""
+"""The quick part of the crash matrix: four phases that need nothing but AWS. The whole is test_crash_matrix.py."""
 
 from collections.abc import Iterator
 from pathlib import Path
