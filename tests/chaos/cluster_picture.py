@@ -1,5 +1,6 @@
 """All objects of the cluster, whoever made them, found through the API's own discovery; and Conductor's view."""
 
+import re
 from typing import Any
 
 from tests.chaos.normal import Ids, normal
@@ -86,9 +87,8 @@ def _releases(secrets: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _stem(name: str) -> str:
-    """Without a ReplicaSet's hash."""
-    head, _, tail = name.rpartition("-")
-    return head if 6 <= len(tail) <= 10 and any(letter.isdigit() for letter in tail) else name
+    """Without a ReplicaSet's hash, whose letters are those of k8s.io/apimachinery's `rand.SafeEncodeString`."""
+    return re.sub(r"-[bcdfghjklmnpqrstvwxz2456789]{6,10}$", "", name)
 
 
 def _plain(value: Any) -> Any:

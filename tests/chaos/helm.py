@@ -42,18 +42,18 @@ def what(arguments: list[str]) -> str:
 
 
 def main(folder: Path, helm: str, arguments: list[str]) -> int:
-    if arguments[0] not in CHANGES:
+    plan, memory = json.loads((folder / "plan.json").read_text()), Memory(folder)
+    if arguments[0] not in CHANGES or (Point(plan["point"]), what(arguments)) in memory.died():
         os.execv(helm, [helm, *arguments])  # noqa: S606 - that program, without a shell
-    podium, key = os.getppid(), what(arguments)
-    point = Point(json.loads((folder / "plan.json").read_text())["point"])
-    process = subprocess.Popen([helm, *arguments])
-    memory = Memory(folder)
-    if (point, key) not in memory.died() and _in_the_middle(process, arguments):
-        with (folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if os.getppid() == podium:
-                _die(process, podium, point, memory, key)
-    return process.wait()
+    podium, nursery = os.getppid(), int((folder / "nursery").read_text())
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time, or one would outlive another's death unseen
+        if os.getppid() != podium or podium == nursery:
+            return 1  # orphans belong to the nursery: this one's Podium has died before helm was begun
+        process = subprocess.Popen([helm, *arguments])
+        if _in_the_middle(process, arguments):
+            _die(process, podium, Point(plan["point"]), memory, what(arguments))
+        return process.wait()
 
 
 def _die(process: subprocess.Popen[bytes], podium: int, point: Point, memory: Memory, key: str) -> None:

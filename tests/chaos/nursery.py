@@ -45,6 +45,7 @@ class Nursery:
         self._seconds: list[float] = []
 
     def run(self) -> None:
+        (self._folder / "nursery").write_text(str(os.getpid()))
         _adopt_orphans()
         warm(self._plan.region)
         self._fork(begin)
