@@ -1,16 +1,21 @@
 """Logs as one JSON object per line on stderr: ours, uvicorn's and the libraries', all through the same processors.
 
-Redaction is the last line of defence, not the first: no code of ours logs a secret on purpose.
+Redaction is the last line of defence, not the first: no code of ours logs a secret on purpose. Of an exception only
+types and places are told, and the text of our own errors: nobody has checked a library's text for secrets (DBOS logs
+every error of a workflow with all its causes).
 """
 
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+import traceback
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import ExcInfo, Processor
+
+from steps.errors import PodiumError
 
 REDACTED = "[redacted]"
 
@@ -46,6 +51,22 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     return {key: _redacted(key, value) for key, value in event.items() if key != "color_message"}
 
 
+def traced(exc_info: ExcInfo) -> str:
+    """An exception with its causes, the latest first: type (and our own errors' text), then a line for each place."""
+    return "\n".join(_traced(exc_info[1], set()))
+
+
+def _traced(error: BaseException | None, seen: set[int]) -> Iterator[str]:
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield f"{type(error).__qualname__}{f': {error.message}' if isinstance(error, PodiumError) else ''}"
+        for place in traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__), lookup_lines=False):
+            yield f"  {place.filename.rpartition('site-packages/')[2]}:{place.lineno} {place.name}"
+        for part in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+            yield from _traced(part, seen)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
 def configure(level: str) -> None:
     """Sends every logger of this process to stderr as JSON, from `level` upwards."""
     shared: list[Processor] = [
@@ -53,7 +74,7 @@ def configure(level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(traced),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

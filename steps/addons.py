@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from steps.clients.aws import Aws
 from steps.clients.aws.eks import Addon
+from steps.clients.aws.eks_updates import Place
+from steps.eks_updates import generation
 from steps.names import Owner
 from steps.ownership import being_deleted, check_ours, failed, is_ours
 from steps.second_look import made_with_token
@@ -33,8 +35,10 @@ def ensure_addon(aws: Aws, owner: Owner, cluster: str, name: str, configuration:
         )
     check_ours(owner, found.tags, f"the add-on {name} of {cluster}")
     _replace_failed(aws, cluster, found)
-    if found.configuration != wanted and found.status not in ("CREATING", "UPDATING"):
-        aws.eks.configure_addon(cluster, name, wanted, owner.client_token(f"{resource}/update"))
+    outdated = found.configuration != wanted or found.status == "UPDATE_FAILED"
+    if outdated and found.status not in ("CREATING", "UPDATING"):
+        before = generation(aws.eks_updates.updates(Place(cluster, addon=name)))
+        aws.eks.configure_addon(cluster, name, wanted, owner.client_token(f"{resource}/update/{before}"))
     return name
 
 

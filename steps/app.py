@@ -20,14 +20,13 @@ def ensure_app(
     image: str,
     replicas: int | None,
     conductor_url: str | None,
-    secrets_hash: str | None = None,
     *,
     app_name: str = "dbos-app",
 ) -> str:
     """Apply Deployment and Service.
 
     `replicas` None: as many as there are (an autoscaler's doing), one at first. `conductor_url` None: the in-cluster
-    Service. `secrets_hash` None: that of the sealed secrets as they are; when it changes, the pods are replaced.
+    Service. When a sealed secret that they read changes, the pods are replaced.
     `app_name`: the name by which Conductor knows it; the sample reads it from DBOS_APP_NAME.
     """
     parts = objects.load(COMPONENT, owner, namespace)
@@ -36,7 +35,7 @@ def ensure_app(
     objects.container(deployment)["image"] = image
     objects.set_env(deployment, "DBOS_APP_NAME", app_name)
     objects.set_env(deployment, "DBOS_CONDUCTOR_URL", conductor_url or f"ws://{conductor.service_host(namespace)}/")
-    objects.annotate_pods(deployment, secrets_hash or sealed_secrets.secrets_hash(kube, namespace, SECRETS))
+    objects.annotate_pods(deployment, sealed_secrets.secrets_hash(kube, namespace, SECRETS))
     objects.apply_component(kube, owner, namespace, COMPONENT, [deployment, parts["Service"]])
     return NAME
 

@@ -33,15 +33,15 @@ class Findings:
         else:
             self.problem(error.code, where, error.message, error.remedy)
 
-    def raise_if_any(self) -> None:
-        """Raises PREFLIGHT_FAILED with all problems in `details`."""
+    def raise_if_any(self, done: str = "created") -> None:
+        """Raises PREFLIGHT_FAILED with all problems in `details`. `done`: what has not been done to anything yet."""
         if not self.problems:
             return
         count = len(self.problems)
         what = "a problem was" if count == 1 else f"{count} problems were"
         raise PodiumError.by_user(
             Code.PREFLIGHT_FAILED,
-            f"{what} found before anything was created: {'; '.join(one['message'] for one in self.problems)}"[:2000],
+            f"{what} found before anything was {done}: {'; '.join(one['message'] for one in self.problems)}"[:2000],
             self.problems[0]["remedy"] if count == 1 else "Put right each of `details`, then retry.",
             details=tuple(self.problems),
         )

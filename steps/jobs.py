@@ -67,6 +67,18 @@ def delete_jobs(kube: Kube, owner: Owner, namespace: str, component: str) -> Non
         kube.delete("Job", job["metadata"]["name"], namespace)
 
 
+def other_jobs(kube: Kube, owner: Owner, namespace: str, component: str, name: str) -> list[Object]:
+    """The Jobs of a component, of all generations but the one of this (base) name."""
+    found = kube.list("Job", namespace, labels=objects.labels(owner, component))
+    return [job for job in found if job["metadata"]["labels"].get(LABEL_JOB) != name]
+
+
+def is_over(job: Object) -> bool:
+    """Complete, or failed for good, or on its way out."""
+    ended = objects.condition(job, "Complete").get("status") == "True" or failure_reason(job) is not None
+    return ended or "deletionTimestamp" in job["metadata"]
+
+
 def failure_reason(job: Object) -> str | None:
     """Why the Job failed for good (its condition Failed), None when it has not."""
     failed = objects.condition(job, "Failed")

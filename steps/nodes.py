@@ -70,36 +70,43 @@ def await_node_group(aws: Aws, cluster: str, group: str) -> dict[str, int] | Pen
     return Pending(f"EKS says {found.status}{': ' + found.issues[0] if found.issues else ''}")
 
 
-def delete_node_group(aws: Aws, owner: Owner, group: str) -> None:
-    """Begin to delete this node group of the installation's own cluster, if it carries its tag.
+def delete_node_group(aws: Aws, owner: Owner, keep: str | None = None) -> None:
+    """Begin to delete every node group of the installation's own cluster that carries its tag, but `keep`.
 
-    One that is still being made is deleted while awaited.
+    EKS drains the nodes. A group that is still being made is deleted while awaited.
     """
-    found = _own(aws, owner, group)
-    if found is not None:
-        _begin(aws, owner, found)
+    for found in own_groups(aws, owner):
+        if found.name != keep:
+            _begin(aws, owner, found)
 
 
-def await_node_group_deleted(aws: Aws, owner: Owner, group: str) -> Literal[True] | Pending | Blocked:
-    """True once it is gone. EKS refuses to delete a node group that it is making, and gives up when something else
+def await_node_group_deleted(aws: Aws, owner: Owner, keep: str | None = None) -> Literal[True] | Pending | Blocked:
+    """True once they are gone. EKS refuses to delete a node group that it is making, and gives up when something else
     uses a part of it: the delete then begins here, again at each look."""
-    found = _own(aws, owner, group)
-    if found is None:
+    left = [found for found in own_groups(aws, owner) if found.name != keep]
+    if not left:
         return True
-    _begin(aws, owner, found)
-    if found.status != "DELETE_FAILED":
-        return Pending(f"EKS says {found.status}")
+    for found in left:
+        _begin(aws, owner, found)
+    stuck = [found for found in left if found.status == "DELETE_FAILED"]
+    if not stuck:
+        return Pending(", ".join(f"EKS says {found.name} is {found.status}" for found in left))
+    how = "Remove what EKS names; this then goes on by itself."
+    return verdict(f"the node group {stuck[0].name} cannot be deleted yet", [_blocker(found) for found in stuck], how)
+
+
+def own_groups(aws: Aws, owner: Owner) -> list[NodeGroup]:
+    """Those of the installation's own cluster that carry its tag, by name."""
+    cluster = owner.names.cluster
+    found = [aws.eks.node_group(cluster, name) for name in sorted(aws.eks.node_groups(cluster))]
+    return [one for one in found if one is not None and is_ours(owner, one.tags)]
+
+
+def _blocker(found: NodeGroup) -> Blocker:
     why = "; ".join(found.issues) or "EKS gives no reason"
-    how = "Remove what EKS names; the uninstall then goes on by itself."
-    blocker = Blocker(found.arn, f"EKS could not delete it: {why}", "somebody else uses a part of it")
-    return verdict(f"the node group {group} cannot be deleted yet", [blocker], how)
+    return Blocker(found.arn, f"EKS could not delete it: {why}", "somebody else uses a part of it")
 
 
 def _begin(aws: Aws, owner: Owner, found: NodeGroup) -> None:
     if found.status not in (*UNFINISHED, "DELETING"):
         aws.eks.delete_node_group(owner.names.cluster, found.name)
-
-
-def _own(aws: Aws, owner: Owner, group: str) -> NodeGroup | None:
-    found = aws.eks.node_group(owner.names.cluster, group)
-    return found if found is not None and is_ours(owner, found.tags) else None

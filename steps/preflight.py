@@ -3,7 +3,7 @@
 The checks only read. They run side by side; each yields problems, warnings and facts (`findings.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -47,19 +47,36 @@ def check(aws: Aws, owner: Owner, wanted: Wanted) -> dict[str, Any]:
 
     Raises PREFLIGHT_FAILED with every problem in `details`, TransientError when AWS does not answer.
     """
-    all_found = Findings()
+    return perform(CHECKS, aws, owner, wanted, identify(aws))
+
+
+def identify(aws: Aws, done: str = "created") -> Findings:
+    """Facts `account_id` and `principal`. Raises PREFLIGHT_FAILED when AWS does not say who we are."""
+    found = Findings()
     try:
         identity = aws.identity()
     except TransientError:
         raise
     except PodiumError as error:
-        all_found.add_error(error, "aws")
-        all_found.raise_if_any()
+        found.add_error(error, "aws")
+        found.raise_if_any(done)
         raise
-    all_found.facts |= {"account_id": identity.account_id, "principal": identity.arn}
+    found.facts |= {"account_id": identity.account_id, "principal": identity.arn}
+    return found
+
+
+def perform(
+    checks: Iterable[tuple[Check, str]],
+    aws: Aws,
+    owner: Owner,
+    wanted: Wanted,
+    found: Findings,
+    done: str = "created",
+) -> dict[str, Any]:
+    """Facts and warnings of all these checks, with those already found. Raises as `check` does."""
     with ThreadPoolExecutor(THREADS, thread_name_prefix="preflight") as pool:
-        runs = [pool.submit(checked, partial(one, aws, owner, wanted), where) for one, where in CHECKS]
+        runs = [pool.submit(checked, partial(one, aws, owner, wanted), where) for one, where in checks]
         for run in runs:
-            all_found.add(run.result())
-    all_found.raise_if_any()
-    return {**all_found.facts, "warnings": all_found.warnings}
+            found.add(run.result())
+    found.raise_if_any(done)
+    return {**found.facts, "warnings": found.warnings}

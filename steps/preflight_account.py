@@ -46,7 +46,7 @@ def check_permissions(aws: Aws, owner: Owner, _wanted: Wanted, findings: Finding
 def check_quotas(aws: Aws, owner: Owner, wanted: Wanted, findings: Findings) -> None:
     """There is room for one more of each; what the installation has already made is not counted again."""
     for quota, used in _uses(aws, owner, wanted):
-        _check(aws, quota, used, 1, "aws", findings)
+        check_quota(aws, quota, used, 1, "aws", findings)
 
 
 def check_node_quota(aws: Aws, owner: Owner, wanted: Wanted, findings: Findings) -> None:
@@ -57,7 +57,7 @@ def check_node_quota(aws: Aws, owner: Owner, wanted: Wanted, findings: Findings)
     needed = aws.catalog.vcpus([kind]).get(kind, 0) * wanted.node_count
     if needed:
         used = aws.catalog.standard_vcpus_in_use()
-        _check(aws, known.STANDARD_VCPUS, used, needed, "nodes.instance_type", findings)
+        check_quota(aws, known.STANDARD_VCPUS, used, needed, "nodes.instance_type", findings)
 
 
 def _uses(aws: Aws, owner: Owner, wanted: Wanted) -> list[tuple[Quota, int]]:
@@ -78,7 +78,8 @@ def _uses(aws: Aws, owner: Owner, wanted: Wanted) -> list[tuple[Quota, int]]:
     return uses
 
 
-def _check(aws: Aws, quota: Quota, used: int, needed: int, where: str, findings: Findings) -> None:
+def check_quota(aws: Aws, quota: Quota, used: int, needed: int, where: str, findings: Findings) -> None:
+    """There is room for so many more."""
     try:
         limit = aws.service_quotas.limit(quota)
     except TransientError:

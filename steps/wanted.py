@@ -27,8 +27,10 @@ class Wanted:
     existing_private_subnet_ids: tuple[str, ...] = ()
     existing_cluster: str | None = None
     kubernetes_version: str | None = None
+    node_group: str = "default"
     instance_type: str = "t3.medium"
     node_count: int = 2
+    disk_gib: int = 20
     make_database: bool = True
     engine_version: str = "16"
     instance_class: str = "db.t4g.micro"

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -68,8 +67,9 @@ class Context:
     """By kind of operation: install, uninstall."""
     lease: Lease
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="step"))
-    calls: dict[tuple[str, str], Future[Any]] = field(default_factory=dict)
-    """The latest call to the outside of each (installation, phase): an uninstall waits for what an install began."""
+    calls: dict[tuple[str, str], Future[None]] = field(default_factory=dict)
+    """The end of the latest call to the outside of each (installation, phase): an uninstall waits for what an install
+    began. Not the call itself: its exception would keep the frames, and the secrets in them, in memory."""
 
 
 _context: Context | None = None

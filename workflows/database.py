@@ -48,6 +48,18 @@ def make_engine(database_url: str, pool_size: int, *, idle_seconds: float = IDLE
     return engine
 
 
+@contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """For reads of several queries: all of them see the database as it was at the first one."""
+    if is_sqlite(engine):
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")  # Python's driver begins a transaction for writes only
+            yield connection
+        return
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        yield connection
+
+
 def is_sqlite(engine: sa.Engine) -> bool:
     return engine.dialect.name == "sqlite"
 

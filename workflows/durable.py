@@ -10,6 +10,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -87,7 +88,7 @@ class Run:
         call = partial(function, *args, **kwargs)
         name = name_of(function)
         heard_call = self._listening(name, call)
-        result: R = await self._checkpointed(action, name, lambda: self._patiently(action, name, heard_call))
+        result: R = await self.checkpointed(action, name, lambda: self.patiently(action, name, heard_call))
         return result
 
     async def wait(
@@ -105,10 +106,11 @@ class Run:
         outlives this process: see workflows/waits.py. Raises PodiumError (code TIMED_OUT, or what the look raises).
         """
         call, name = partial(look, *args, **kwargs), name_of(look)
-        result: R = await self._checkpointed(action, name, lambda: self._look(action, name, call, minutes))
+        result: R = await self.checkpointed(action, name, lambda: self.look(action, name, call, minutes))
         return result
 
-    async def _checkpointed(self, action: str, name: str, body: Callable[[], Any]) -> Any:
+    async def checkpointed(self, action: str, name: str, body: Callable[[], Any]) -> Any:
+        """Awaits `body` as one DBOS step of this name, told in the event log; what `step` and `wait` are made of."""
         journal = context().journal
 
         async def execute() -> Any:
@@ -150,8 +152,9 @@ class Run:
                         raise
                     raise _no_database() from error
 
-        future = context().pool.submit(within_the_lease)
-        calls[key] = future
+        future, ended = context().pool.submit(within_the_lease), Future[None]()
+        calls[key] = ended
+        future.add_done_callback(lambda _call: ended.set_result(None))
         return await _shielded(asyncio.wrap_future(future))
 
     def _listening(self, name: str, call: Callable[[], R]) -> Callable[[], R]:
@@ -169,7 +172,8 @@ class Run:
 
         return listened
 
-    async def _patiently(self, action: str, name: str, call: Callable[[], R]) -> R:
+    async def patiently(self, action: str, name: str, call: Callable[[], R]) -> R:
+        """Within a step: calls, and again while it raises TransientError; see `step`."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self._with_credentials(action, name, call)
@@ -200,7 +204,8 @@ class Run:
                 await watch.over()
                 return result
 
-    async def _look(self, action: str, name: str, call: Callable[[], Any], minutes: float) -> Any:
+    async def look(self, action: str, name: str, call: Callable[[], Any], minutes: float) -> Any:
+        """Within a step: looks until something is found; see `wait`."""
         since = await in_pool(partial(waited, context().engine, self.operation_id, self.phase, name, action))
         watch = _Watch(self, action, name, minutes, since)
         while True:

@@ -8,6 +8,9 @@ class Facts(TypedDict, total=False):
 
     account_id: str
     kubernetes_version: str
+    """Of the cluster, once there is one."""
+    node_group: str
+    """The node group's real name, where a change has made it another than the spec's."""
     zones: list[str]
     warnings: list[dict[str, Any]]
 
@@ -39,7 +42,6 @@ class Facts(TypedDict, total=False):
     load_balancer_host: str
     load_balancer_port: int
 
-    secrets_hash: str
     smoke_test: dict[str, Any]
 
     final_snapshot: dict[str, Any] | None

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from steps.cluster_changes import minor
 from workflows.fields import under
 
 _ANEW = "Install a second one with this value, move over, and uninstall this one."
@@ -52,11 +53,6 @@ def version_refusal(before: str, after: str) -> tuple[str, str] | None:
     if minor(after) >= minor(before):
         return None
     return f"EKS cannot go back from Kubernetes {before}", f"Ask for {before} or newer."
-
-
-def minor(version: str) -> int:
-    """The minor number of a Kubernetes version."""
-    return int(version.split(".")[1])
 
 
 def hops(before: str, after: str) -> list[str]:

@@ -137,6 +137,12 @@ class Journal:
             message = f"{problem.message} Trying again in {seconds:.0f} s."
             _log(connection, operation_id, "step.repeated", message, phase=phase, step=step, data=problem.as_dict())
 
+    def rolled_back(self, operation_id: str, phase: str, step: str, words: str, problem: Problem) -> None:
+        """A rollout failed with `problem`; `words` say how going back went."""
+        with self._engine.begin() as connection:
+            data = problem.as_dict()
+            _log(connection, operation_id, "rollout.rolled_back", words, phase=phase, step=step, data=data)
+
     def step_reported(self, operation_id: str, phase: str, step: str, lines: list[str]) -> None:
         """What programs that a step ran have said: scrubbed and bounded (steps/reporting.py)."""
         with self._engine.begin() as connection:

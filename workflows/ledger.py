@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from workflows.database import snapshot
 from workflows.records import EventRecord, InstallationRecord, OperationRecord, PhaseRecord
 from workflows.tables import events, installations, operations, phases
 
@@ -35,16 +36,16 @@ class Ledger:
         query = sa.select(installations).order_by(installations.c.name).limit(limit)
         if after is not None:
             query = query.where(installations.c.name > after)
-        with self._engine.connect() as connection:
+        with snapshot(self._engine) as connection:
             return _installations(connection, connection.execute(query).mappings().all())
 
     def installation(self, name: str) -> InstallationRecord | None:
         query = sa.select(installations).where(installations.c.name == name)
-        with self._engine.connect() as connection:
+        with snapshot(self._engine) as connection:
             return next(iter(_installations(connection, connection.execute(query).mappings().all())), None)
 
     def operation(self, operation_id: str) -> OperationRecord | None:
-        with self._engine.connect() as connection:
+        with snapshot(self._engine) as connection:
             return _operations(connection, [operation_id]).get(operation_id)
 
     def events(self, name: str, *, after: int = 0, limit: int = 100) -> list[EventRecord]:
@@ -63,6 +64,13 @@ class Ledger:
         query = sa.select(phases.c.name).where(phases.c.operation_id == operation_id, phases.c.state == "failed")
         with self._engine.connect() as connection:
             return set(connection.execute(query).scalars())
+
+    def attempt(self, operation_id: str, phase: str) -> int:
+        """1, and one more with each retry of the phase."""
+        query = sa.select(phases.c.attempt).where(phases.c.operation_id == operation_id, phases.c.name == phase)
+        with self._engine.connect() as connection:
+            found: int = connection.execute(query).scalar_one()
+            return found
 
     def provided(self, operation_id: str, phase: str) -> dict[str, Any] | None:
         """What a person provided for a waiting phase: a reference to a secret, or None."""

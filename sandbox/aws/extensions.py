@@ -13,7 +13,7 @@ from sandbox.aws.cloud import Cloud
 from sandbox.aws.control import Control, Query
 from sandbox.aws.credentials import ACCOUNT
 from sandbox.aws.ec2 import backend as ec2
-from sandbox.aws.eks import access, nodegroups, operations
+from sandbox.aws.eks import access, instances, operations
 from sandbox.aws.eks.machines import NoMachines
 from sandbox.aws.eks.processes import Processes
 from sandbox.aws.eks.service import Eks
@@ -58,12 +58,11 @@ class Extensions:
             if "endpoint" in cluster.wire:
                 cluster.wire["endpoint"] = f"https://127.0.0.1:{cluster.port}"
             for group in cluster.nodegroups.values():
-                if group.launched:
-                    self.eks.machines.start_nodes(cluster, group)
+                instances.resume(self.eks, cluster, group)
 
     def tick(self) -> None:
         """What is done every moment, with the lock held."""
-        nodegroups.boot(self.eks)
+        instances.tick(self.eks)
         self.eks.machines.watch()
         self._databases.watch()
 

@@ -14,6 +14,8 @@ class Settings:
     SimulatePrincipalPolicy and by the calls themselves.
     failing_deletes: names of node groups that EKS fails to delete, as if somebody used their security group.
     leave_interfaces: the nodes of a deleted node group leave the CNI's network interfaces behind.
+    failing_updates: types of EKS updates (VersionUpdate, EndpointAccessUpdate, ConfigUpdate, AddonUpdate) that end as
+    Failed and change nothing.
     """
 
     autopush: bool = True
@@ -21,6 +23,7 @@ class Settings:
     denied_actions: list[str] = field(default_factory=list)
     failing_deletes: list[str] = field(default_factory=list)
     leave_interfaces: bool = False
+    failing_updates: list[str] = field(default_factory=list)
 
     def change(self, values: dict[str, Any]) -> None:
         """Set the given fields; raises ValueError on an unknown name or a wrong type."""

@@ -21,6 +21,12 @@ class Settings:
     kubernetes_version: str = "v1.34.1"
 
     @property
+    def git_version(self) -> str:
+        """What /version says: of EKS's, which changes while we run, else `kubernetes_version`."""
+        file = self.directory / "kubernetes-version"
+        return file.read_text() if file.exists() else f"{self.kubernetes_version}-eks-5a1f3c2"
+
+    @property
     def arn(self) -> str:
         """The EKS cluster's ARN."""
         return f"arn:aws:eks:{self.region}:{self.account}:cluster/{self.cluster}"

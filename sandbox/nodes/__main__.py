@@ -17,7 +17,9 @@ def main() -> None:
     arguments = _parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-    group = NodeGroup(arguments.node, arguments.instance_type, arguments.nodegroup, arguments.zone or [])
+    group = NodeGroup(
+        arguments.node, arguments.instance_type, arguments.nodegroup, arguments.zone or [], arguments.kubelet_version
+    )
     options = agent.Options(
         kubeconfig=arguments.kubeconfig,
         directory=arguments.dir,
@@ -49,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--zone", action="append", help="availability zone of each --node, in their order")
     parser.add_argument("--nodegroup", default="default", help="label eks.amazonaws.com/nodegroup")
     parser.add_argument("--instance-type", default="t3.medium")
+    parser.add_argument("--kubelet-version", help="what the nodes say they run; default: as the API server")
     parser.add_argument("--speed", type=_speed, default=1.0, help="a factor, or max")
     parser.add_argument("--app-python", type=Path, required=True, help="interpreter of the sample application")
     parser.add_argument("--pod-network", action="store_true", help="addresses for pods, Services and nodes: network.py")

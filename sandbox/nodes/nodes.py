@@ -45,6 +45,7 @@ class NodeGroup:
     instance_type: str
     group: str
     zones: list[str]  # one for each node; empty: made up from the region in the node's name
+    version: str | None = None  # of the kubelets; None: as the API server's
 
     def zone(self, name: str) -> str:
         """The availability zone of a node."""
@@ -62,7 +63,8 @@ class Registrar:
 
     async def register(self) -> None:
         """Creates the Node objects, or brings those of before up to date; they are Ready when this returns."""
-        self._version = (await self._client.raw("/version")).get("gitVersion", "v1.31.0")
+        known = self._group.version or (await self._client.raw("/version")).get("gitVersion")
+        self._version = known or "v1.31.0"
         for name in self._group.names:
             body = node(self._group, name)
             try:

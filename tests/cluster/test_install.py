@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.installs import GROUP, REAL, charts
-from tests.e2e.harness import Sandbox
+from tests.e2e.harness import Sandbox, until
 from tests.e2e.test_crashes import (  # noqa: F401 - the same checks, on this module's installation
     Installed,
     test_conductor_console_and_app_run_as_the_guide_has_them,
@@ -35,6 +35,7 @@ from tests.e2e.test_crashes import (  # noqa: F401 - the same checks, on this mo
     test_the_migration_job_is_complete,
     test_the_network_has_the_guides_shape,
 )
+from tests.e2e.test_retries import break_pods
 
 pytestmark = pytest.mark.e2e
 
@@ -100,3 +101,64 @@ def test_the_release_history_is_helms_own(installed: Installed, programs: dict[s
 def test_the_sealing_controller_is_the_real_one(installed: Installed) -> None:
     events = installed.cluster.get("/api/v1/namespaces/dbos/events")["items"]
     assert {event["source"]["component"] for event in events if event["reason"] == "Unsealed"} == {"sealed-secrets"}
+
+
+NAME = "/v1/installations/dbos-conductor"
+BROKEN = "example.com/console:broken"
+
+
+@pytest.fixture(scope="module")
+def upgraded(installed: Installed) -> Installed:
+    """A broken Console first, then an upgrade of images, nodes, routes and scaling, through a kill."""
+    service, spec = installed.service, installed.service.installation()["spec"]
+    break_pods(installed.sandbox, {BROKEN: "ImagePullBackOff"})
+    service.http.put(NAME, json=spec | {"console": spec["console"] | {"image": BROKEN}}).raise_for_status()
+    installed.failure = service.reach("FAILED", seconds=180)["operation"]["error"]
+    installed.console = installed.cluster.get("/apis/apps/v1/namespaces/dbos/deployments/console")
+    break_pods(installed.sandbox, {})
+    for repository in ("dbos-app", "dbos-migrate"):
+        installed.sandbox.push(repository, "v2")
+    spec["registry"]["tag"] = "v2"
+    spec["nodes"]["count"] = 3
+    spec["exposure"]["conductor_path"] = "/conductor-api"
+    spec["autoscaling"]["max_replicas"] = 5
+    service.http.put(NAME, json=spec).raise_for_status()
+    until(lambda: service.phases()["app"]["state"] != "pending", "the app is rolled out", 120)
+    service.kill()
+    service.start()
+    service.reach("READY", seconds=240)
+    return installed
+
+
+def test_a_rollout_that_fails_goes_back_to_the_generation_before(upgraded: Installed) -> None:
+    assert upgraded.failure["code"] == "IMAGE_PULL_FAILED"
+    assert "Rolled back to the previous generation" in upgraded.failure["message"]
+    assert upgraded.console["spec"]["template"]["spec"]["containers"][0]["image"] == "dbosdev/console"
+    assert upgraded.console["status"]["availableReplicas"] == 1
+
+
+def test_an_upgrade_is_brought_about_on_the_real_cluster(upgraded: Installed) -> None:
+    cluster = upgraded.cluster
+    app = cluster.get("/apis/apps/v1/namespaces/dbos/deployments/dbos-app")
+    assert app["spec"]["template"]["spec"]["containers"][0]["image"].endswith("/dbos-app:v2")
+    assert len(cluster.items("/apis/batch/v1/namespaces/dbos/jobs")) == 1
+    assert len(cluster.items("/api/v1/nodes")) == 3
+    scaled = cluster.get("/apis/keda.sh/v1alpha1/namespaces/dbos/scaledobjects/dbos-app-scaledobject")
+    assert scaled["spec"]["maxReplicaCount"] == 5
+    refused = [entry for entry in audit(upgraded) if entry.get("responseStatus", {}).get("code") == 403]
+    assert [entry["requestURI"] for entry in refused if GROUP in entry["user"].get("groups", [])] == []
+
+
+def test_an_uninstall_on_the_real_cluster_leaves_nothing(upgraded: Installed) -> None:
+    service, cloud = upgraded.service, upgraded.cloud
+    answer = service.http.delete(NAME, params={"data": "delete"})
+    assert answer.status_code == 202, answer.text
+    until(lambda: service.phases()["ingress-nginx"]["state"] != "pending", "the release is uninstalled", 120)
+    service.kill()
+    service.start()
+    report = service.reach("DELETED", seconds=300)["operation"]["report"]
+    assert report["proof"]["leftovers"] == []
+    assert cloud.client("eks").list_clusters()["clusters"] == []
+    assert cloud.client("elb").describe_load_balancers()["LoadBalancerDescriptions"] == []
+    assert cloud.client("rds").describe_db_instances()["DBInstances"] == []
+    assert cloud.tagged("describe_vpcs", "Vpcs") == []

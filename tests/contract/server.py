@@ -36,6 +36,11 @@ class ApiServer:
         """The administrator's token."""
         return str(self._config("users")["user"]["token"])
 
+    @property
+    def authority(self) -> str:
+        """The cluster's certificate authority, base64 of PEM."""
+        return str(self._config("clusters")["cluster"]["certificate-authority-data"])
+
     def _config(self, section: str) -> dict[str, Any]:
         found: dict[str, Any] = yaml.safe_load(self.kubeconfig.read_text())[section][0]
         return found

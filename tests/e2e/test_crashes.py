@@ -42,6 +42,8 @@ class Installed:
         self.kills: list[int] = []
         self.rerun: list[tuple[Any, ...]] = []
         self.cloud = Cloud(self.sandbox.env)
+        self.failure: dict[str, Any] = {}
+        self.console: dict[str, Any] = {}
 
     def run(self, seconds: float = 240, **changes: Any) -> None:
         """Installs the guide's example with top-level fields replaced, in so many seconds after the last kill."""

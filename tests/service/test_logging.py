@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from service import logging as logs
+from steps.errors import Code, PodiumError
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +46,25 @@ def test_libraries_log_through_the_same_door(capfd: pytest.CaptureFixture[str]) 
     (line,) = lines(capfd)
     assert "canary" not in json.dumps(line)
     assert "ValueError" in str(line["exception"])
+
+
+def test_of_an_exception_types_and_places_are_told_and_only_our_own_words(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def deep(password: str) -> None:
+        raise ValueError(f"refused {password}")
+
+    logs.configure("INFO")
+    try:
+        try:
+            deep("canary-in-text")
+        except ValueError as error:
+            raise PodiumError.by_user(Code.AWS_INVALID_REQUEST, "AWS refused the values.", "Correct them.") from error
+    except PodiumError:
+        logging.getLogger("dbos").exception("a workflow failed")
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if "a workflow failed" in line]
+    exception = json.loads(line)["exception"]
+    assert "canary" not in line
+    assert exception.splitlines()[0] == "PodiumError: AWS refused the values."
+    assert "ValueError\n" in exception
+    assert exception.splitlines()[-1].endswith(" deep")

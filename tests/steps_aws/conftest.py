@@ -64,6 +64,7 @@ class Cloud:
             denied_actions=[],
             leave_interfaces=False,
             failing_deletes=[],
+            failing_updates=[],
             quotas=dict.fromkeys(PLENTY, 1000.0),
         )
         self.credentials("valid")

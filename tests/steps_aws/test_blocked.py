@@ -155,11 +155,11 @@ def test_a_node_group_that_eks_fails_to_delete_blocks_and_is_tried_again(
     nodes.ensure_node_group(aws, owner, name, "default", role, built.public, "t3.large", 1, 20)
     settled(nodes.await_node_group, aws, name, "default")
     cloud.settings(failing_deletes=["default"])
-    found = blocked(nodes.await_node_group_deleted, aws, owner, "default")
+    found = blocked(nodes.await_node_group_deleted, aws, owner)
     assert "Ec2SecurityGroupDeletionFailure" in found.resources[0]["why"]
     assert "/default/" in found.resources[0]["arn"]
     cloud.settings(failing_deletes=[])
-    assert settled(nodes.await_node_group_deleted, aws, owner, "default") is True
+    assert settled(nodes.await_node_group_deleted, aws, owner) is True
 
 
 def test_a_cluster_with_fargate_profiles_or_protection_stays(

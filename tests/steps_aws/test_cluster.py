@@ -145,8 +145,8 @@ def test_a_node_group_is_made_once_replaced_after_deletion_and_deleted(
     assert ensure_nodes(aws, active, built) == "default"
     assert settled(nodes.await_node_group, aws, name, "default") == {"nodes": 2}
     for _ in range(2):
-        nodes.delete_node_group(aws, active, "default")
-        assert settled(nodes.await_node_group_deleted, aws, active, "default") is True
+        nodes.delete_node_group(aws, active)
+        assert settled(nodes.await_node_group_deleted, aws, active) is True
 
 
 def test_a_role_that_eks_does_not_know_yet_is_waited_for(aws: Aws, owner: Owner, built: Built, cloud: Cloud) -> None:
@@ -167,7 +167,7 @@ def test_a_cluster_is_deleted_and_deleting_again_is_fine(aws: Aws, owner: Owner,
         ensure(aws, owner, built)
     assert settled(cluster.await_cluster_deleted, aws, owner) is True
     addons.delete_addons(aws, owner)
-    nodes.delete_node_group(aws, owner, "default")
+    nodes.delete_node_group(aws, owner)
     cluster.delete_cluster(aws, owner)
     assert cluster.await_cluster_deleted(aws, owner) is True
     for _ in range(2):

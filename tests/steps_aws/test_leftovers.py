@@ -205,8 +205,8 @@ def test_while_the_cluster_is_there_nothing_is_swept_and_what_nodes_leave_goes_a
     settled(nodes.await_node_group, aws, name, "default")
     assert leftovers.sweep(aws, owner) == []
     assert isinstance(leftovers.await_swept(aws, owner), Pending)
-    nodes.delete_node_group(aws, owner, "default")
-    settled(nodes.await_node_group_deleted, aws, owner, "default")
+    nodes.delete_node_group(aws, owner)
+    settled(nodes.await_node_group_deleted, aws, owner)
     assert settled(cluster.await_cluster_deleted, aws, owner) is True
     assert leftovers.find(aws, owner).interfaces
     assert settled(leftovers.await_swept, aws, owner) == {"left": []}

@@ -53,8 +53,8 @@ def uninstall(aws: Aws, owner: Owner, data: database.Data) -> dict[str, str | No
     """In the order in which the workflow does it."""
     database.delete_ingress_rules(aws, owner)
     begun = database.delete_instance(aws, owner, data)
-    nodes.delete_node_group(aws, owner, "default")
-    assert settled(nodes.await_node_group_deleted, aws, owner, "default") is True
+    nodes.delete_node_group(aws, owner)
+    assert settled(nodes.await_node_group_deleted, aws, owner) is True
     assert settled(addons.await_addons_deleted, aws, owner) is True
     cluster.delete_cluster(aws, owner)
     assert settled(cluster.await_cluster_deleted, aws, owner) is True

@@ -17,7 +17,9 @@ FAILED = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", 
 
 
 def start(kube: Kube, owner: Owner, generation: str = "1") -> str:
-    return migration.ensure_job(kube, owner, "dbos", "reg/dbos-migrate:latest", "dbos_app_role", generation)
+    job = migration.ensure_job(kube, owner, "dbos", "reg/dbos-migrate:latest", "dbos_app_role", generation)
+    assert isinstance(job, str)
+    return job
 
 
 def look(kube: Kube, job: str) -> Any:
@@ -47,10 +49,24 @@ def put_pod(api: RecordedApi, job: str, log: str) -> None:
     api.answer(f"GET {PODS}/{job}-x/log", 200, log)
 
 
-def test_a_job_is_started_once_per_generation(api: RecordedApi, kube: Kube, owner: Owner) -> None:
-    assert start(kube, owner) == start(kube, owner)
-    assert start(kube, owner, "2") != start(kube, owner)
+def test_a_job_is_started_once_per_generation_and_never_beside_another(
+    api: RecordedApi, kube: Kube, owner: Owner
+) -> None:
+    first = start(kube, owner)
+    assert start(kube, owner) == first
+    second = migration.ensure_job(kube, owner, "dbos", "reg/dbos-migrate:2", "dbos_app_role", "2")
+    assert second == Pending(f"Job {first} of an earlier operation still runs")
+    finish(api, first, {"type": "Complete", "status": "True"}, succeeded=1)
+    assert start(kube, owner, "2") != first
     assert len(api.applied) == 2
+
+
+def test_earlier_generations_are_removed(api: RecordedApi, kube: Kube, owner: Owner) -> None:
+    first = start(kube, owner)
+    finish(api, first, FAILED)
+    second = start(kube, owner, "2")
+    migration.delete_earlier_jobs(kube, owner, "dbos", second)
+    assert [name for name in api.objects if name.startswith(f"{JOBS}/")] == [f"{JOBS}/{second}"]
 
 
 def test_a_complete_job_ends_the_wait(api: RecordedApi, kube: Kube, owner: Owner) -> None:
@@ -113,7 +129,7 @@ def test_a_pod_that_cannot_start_is_reported_before_the_job_gives_up(
 
 
 def test_all_generations_are_deleted(api: RecordedApi, kube: Kube, owner: Owner) -> None:
-    start(kube, owner, "1")
+    finish(api, start(kube, owner, "1"), FAILED)
     start(kube, owner, "2")
     migration.delete_job(kube, owner, "dbos")
     assert not [path for path in api.objects if path.startswith(JOBS)]

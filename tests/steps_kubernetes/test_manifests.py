@@ -21,7 +21,7 @@ CASES: dict[str, Callable[[Kube, Owner], Any]] = {
     "conductor-evaluation": lambda kube, owner: conductor.ensure_conductor(kube, owner, "x", "c:1", 2, False),
     "console": lambda kube, owner: console.ensure_console(kube, owner, "dbos", "dbosdev/console", 1, 8080),
     "console-port-80": lambda kube, owner: console.ensure_console(kube, owner, "dbos", "dbosdev/console:old", 1, 80),
-    "app": lambda kube, owner: app.ensure_app(kube, owner, "dbos", IMAGE, 1, None, "hash-1", app_name="payments"),
+    "app": lambda kube, owner: app.ensure_app(kube, owner, "dbos", IMAGE, 1, None, app_name="payments"),
     "migration": lambda kube, owner: migration.ensure_job(kube, owner, "dbos", IMAGE, "dbos_app_role", "operation-1"),
     "ingress": lambda kube, owner: ingress.ensure_ingress(kube, owner, "dbos", "/conductor", "/app"),
     "autoscaling": lambda kube, owner: autoscaling.ensure_scaled_object(
@@ -138,10 +138,9 @@ def test_what_a_component_no_longer_has_is_pruned(api: RecordedApi, kube: Kube, 
 
 
 def test_an_autoscaled_application_keeps_its_number_of_pods(api: RecordedApi, kube: Kube, owner: Owner) -> None:
-    app.ensure_app(kube, owner, "dbos", IMAGE, 1, None, "hash-1")
+    app.ensure_app(kube, owner, "dbos", IMAGE, 1, None)
     kube.patch("Deployment", "dbos-app", "dbos", {"spec": {"replicas": 7}})
-    app.ensure_app(kube, owner, "dbos", IMAGE, None, None, "hash-2")
+    app.ensure_app(kube, owner, "dbos", IMAGE, None, None)
     deployment = kube.get("Deployment", "dbos-app", "dbos")
     assert deployment is not None
     assert deployment["spec"]["replicas"] == 7
-    assert deployment["spec"]["template"]["metadata"]["annotations"] == {"podium/secrets-hash": "hash-2"}

@@ -107,13 +107,13 @@ def test_every_manifest_is_accepted_and_applied_again_without_a_change(kube: Kub
 
 
 def test_fields_of_other_managers_stay(kube: Kube, owner: Owner, place: str) -> None:
-    app.ensure_app(kube, owner, place, IMAGE, 1, None, "hash-1")
+    app.ensure_app(kube, owner, place, IMAGE, 1, None)
     kube.patch("Deployment", "dbos-app", place, {"metadata": {"annotations": {"team": "payments"}}})
-    app.ensure_app(kube, owner, place, IMAGE, 1, None, "hash-2")
+    app.ensure_app(kube, owner, place, f"{IMAGE}-2", 1, None)
     found = kube.get("Deployment", "dbos-app", place)
     assert found is not None
     assert found["metadata"]["annotations"]["team"] == "payments"
-    assert found["spec"]["template"]["metadata"]["annotations"] == {"podium/secrets-hash": "hash-2"}
+    assert found["spec"]["template"]["spec"]["containers"][0]["image"] == f"{IMAGE}-2"
     managers = {each["manager"] for each in found["metadata"]["managedFields"] if each["operation"] == "Apply"}
     assert managers == {"podium"}
 

@@ -1,12 +1,15 @@
 """Requests that come at the worst moment."""
 
+import threading
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from steps.errors import Problem
 from tests.workflows.test_engine import in_state, running, start, until
 from tests.workflows.toy import World
+from workflows.journal import Journal
 
 
 @pytest.fixture
@@ -30,3 +33,28 @@ def test_a_retry_between_the_operations_last_word_and_its_workflows_end_is_not_l
         runtime.control.retry("toy")
         until(runtime, in_state("READY"))
     assert world.counts["a3"] == 2
+
+
+def test_an_installation_is_read_as_of_one_moment(tmp_path: Path, world: World) -> None:
+    """Its row and its operation are two queries; what is written between them is not half seen."""
+    with running(tmp_path, world) as runtime:
+        world.pending.add("a2")
+        start(runtime)
+        operation = until(runtime, in_state("PROVISIONING")).operation
+        journal, problem = Journal(runtime.engine), Problem("INTERNAL", "It broke.")
+        writer = threading.Thread(target=journal.operation_failed, args=(operation.id, problem))
+
+        def write(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+            mine = threading.current_thread() is threading.main_thread()
+            if mine and "FROM podium_installations" in statement and not writer.ident:
+                writer.start()
+                writer.join(1)  # on SQLite a writer waits for the reader's end; a reader without snapshot lets it in
+
+        sa.event.listen(runtime.engine, "after_cursor_execute", write)
+        found = runtime.ledger.installation("toy")
+        writer.join(20)
+        assert found is not None
+        assert (found.state, found.operation.state) == ("PROVISIONING", "RUNNING")
+        found = runtime.ledger.installation("toy")
+        assert found is not None
+        assert (found.state, found.operation.state) == ("FAILED", "FAILED")

@@ -1,1 +1,1 @@
-"""How what is there is brought to a new spec: the counterparts of workflows/install."""
+"""How what is there is brought to a new spec: the counterparts of workflows/install, also where nothing is yet."""

@@ -1,25 +1,38 @@
 """The DBOS application: migration, pods, routes, scaling, and the proof that it works."""
 
+from functools import partial
+
 from steps import app as application
 from steps import autoscaling as scaling
 from steps import databases as sql
 from steps import ingress as routes
 from steps import migration as migrate
 from steps import smoke
-from workflows.durable import Run
+from workflows.context import context
+from workflows.durable import Run, in_pool
 from workflows.facts import Facts
 from workflows.install.platform import target_of
+from workflows.spec import InstallationSpec
 
 APP_ROLE = "dbos_app_role"
 
 
 async def migration(run: Run) -> Facts:
     """`dbos migrate` with the admin role, so that the app itself needs no right to change the schema."""
-    kube, name = run.kube, run.spec.namespace
-    image = run.facts["migrate_image"]
-    job = await run.step("Starting the migration Job", migrate.ensure_job, kube, run.owner, name, image, APP_ROLE, "1")
-    await run.wait("Waiting for the migration Job", migrate.await_job, 20, kube, name, job)
+    await migration_job(run)
     return {}
+
+
+async def migration_job(run: Run) -> str:
+    """The complete Job's name. One for each operation, another when the phase is run again on request or after a
+    failure; never beside one that still runs."""
+    kube, name, image = run.kube, run.spec.namespace, run.facts["migrate_image"]
+    attempt = await in_pool(partial(context().ledger.attempt, run.operation_id, run.phase))
+    generation = run.operation_id if attempt == 1 else f"{run.operation_id}/{attempt}"
+    start = "Starting the migration Job"
+    job = await run.wait(start, migrate.ensure_job, 20, kube, run.owner, name, image, APP_ROLE, generation)
+    await run.wait("Waiting for the migration Job", migrate.await_job, 20, kube, name, job)
+    return job
 
 
 async def undo_migration(run: Run) -> Facts:
@@ -28,9 +41,12 @@ async def undo_migration(run: Run) -> Facts:
 
 
 async def privileges(run: Run) -> Facts:
+    return await try_privileges(run)
+
+
+async def try_privileges(run: Run) -> Facts:
     """A Job logs in as the app's role and fails if it can change the schema (inventory, row 22)."""
-    kube, name = run.kube, run.spec.namespace
-    password = run.facts["app_role_password"]
+    kube, name, password = run.kube, run.spec.namespace, run.facts["app_role_password"]
     job = await run.step(
         "Starting the Job that tries",
         sql.ensure_separation_job,
@@ -40,7 +56,7 @@ async def privileges(run: Run) -> Facts:
         name,
         target_of(run),
         password,
-        "1",
+        run.operation_id,
     )
     await run.wait("Waiting for the Job that tries", sql.await_job, 15, kube, name, job)
     await run.step("Removing the Job and its secret", sql.clean_up, kube, run.owner, name)
@@ -54,7 +70,6 @@ async def undo_privileges(run: Run) -> Facts:
 
 async def app(run: Run) -> Facts:
     kube, name, spec = run.kube, run.spec.namespace, run.spec.app
-    url = spec.conductor_url or f"ws://conductor.{name}.svc.cluster.local:8090/"
     await run.step(
         "Applying the application",
         application.ensure_app,
@@ -63,12 +78,16 @@ async def app(run: Run) -> Facts:
         name,
         run.facts["app_image"],
         spec.replicas,
-        url,
-        run.facts["secrets_hash"],
+        conductor_url(run.spec),
         app_name=spec.name,
     )
     await run.wait("Waiting for the application", application.await_app, 15, kube, name)
     return {}
+
+
+def conductor_url(spec: InstallationSpec) -> str:
+    """Where the application reaches Conductor."""
+    return spec.app.conductor_url or f"ws://conductor.{spec.namespace}.svc.cluster.local:8090/"
 
 
 async def undo_app(run: Run) -> Facts:

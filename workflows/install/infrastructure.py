@@ -192,9 +192,9 @@ async def nodes(run: Run) -> Facts:
 
 
 async def undo_nodes(run: Run) -> Facts:
-    aws, owner, group = run.aws, run.owner, run.spec.nodes.group
-    await run.step("Deleting the node group", node_group.delete_node_group, aws, owner, group)
-    await run.wait("Waiting for the nodes to go", node_group.await_node_group_deleted, 30, aws, owner, group)
+    """Every node group that carries the installation's tag: a change may have left another beside the spec's."""
+    await run.step("Deleting the node group", node_group.delete_node_group, run.aws, run.owner)
+    await run.wait("Waiting for the nodes to go", node_group.await_node_group_deleted, 30, run.aws, run.owner)
     return {}
 
 

@@ -104,7 +104,15 @@ async def databases(run: Run) -> Facts:
     """The guide's two databases and two roles, by a Job in the cluster, since the server is private."""
     kube, name = run.kube, run.spec.namespace
     job = await run.step(
-        "Starting the SQL Job", sql.ensure_job, kube, run.aws, run.owner, name, target_of(run), passwords_of(run), "1"
+        "Starting the SQL Job",
+        sql.ensure_job,
+        kube,
+        run.aws,
+        run.owner,
+        name,
+        target_of(run),
+        passwords_of(run),
+        run.operation_id,
     )
     await run.wait("Waiting for the SQL Job", sql.await_job, 15, kube, name, job)
     await run.step("Removing the SQL Job and its secret", sql.clean_up, kube, run.owner, name)

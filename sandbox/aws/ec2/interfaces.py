@@ -4,7 +4,7 @@ Gap: moto's EKS, RDS and ELB make no interfaces (EKS User Guide, "Amazon EKS net
 Guide, "Delete your subnet": a subnet must hold no requester-managed interfaces).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 
@@ -25,10 +25,11 @@ def attach(
     return made
 
 
-def detach(ec2: Any, owner: str) -> None:
-    """Remove every interface of `owner`."""
+def detach(ec2: Any, owner: str, addresses: Collection[str] | None = None) -> None:
+    """Remove the interfaces of `owner` with these private addresses, or every one."""
     for interface in owned(ec2, owner):
-        del ec2.enis[interface.id]
+        if addresses is None or interface.private_ip_address in addresses:
+            del ec2.enis[interface.id]
 
 
 def leave(ec2: Any, owner: str) -> None:

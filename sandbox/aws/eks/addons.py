@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from sandbox.aws.eks import versions
+from sandbox.aws.eks import updates, versions
 from sandbox.aws.eks.service import Eks, page
 from sandbox.aws.eks.store import Cluster, in_use, invalid, not_found, now
 from sandbox.aws.errors import AwsError
@@ -59,16 +59,19 @@ def list_names(eks: Eks, call: Call) -> dict[str, Any]:
 
 
 def update(eks: Eks, call: Call) -> dict[str, Any]:
-    """Changes the add-on now; it is UPDATING for as long as a creation takes."""
+    """Changes the add-on now, unless it is to fail; it is UPDATING for as long as a creation takes."""
     cluster = eks.cluster(call).active()
     addon = _find(cluster, call)
     name = addon["addonName"]
-    if "configurationValues" in call.params:
-        _checked_configuration(name, call.params["configurationValues"])
-        addon["configurationValues"] = call.params["configurationValues"]
-    addon["addonVersion"] = _checked_version(cluster, name, call.params.get("addonVersion") or addon["addonVersion"])
+    if addon["status"] in ("CREATING", "UPDATING", "DELETING"):
+        raise in_use(f"Addon {name} cannot be updated as it is currently in {addon['status']} state")
+    version = _checked_version(cluster, name, call.params.get("addonVersion") or addon["addonVersion"])
+    configuration = str(call.params.get("configurationValues", addon.get("configurationValues", "")))
+    _checked_configuration(name, configuration)
     addon |= {"status": "UPDATING", "modifiedAt": now()}
-    eks.machines.install_addon(cluster, name, addon["addonVersion"], addon.get("configurationValues", ""))
+    if "AddonUpdate" not in eks.cloud.settings.failing_updates:
+        addon |= {"addonVersion": version} | ({"configurationValues": configuration} if configuration else {})
+        eks.machines.install_addon(cluster, name, version, configuration)
     eks.begin(KIND, (*cluster.key, name), "update")
     return {"addon": addon}
 
@@ -93,6 +96,10 @@ def ended(eks: Eks, change: Change) -> bool:
         del cluster.addons[name]
         return True
     addon = cluster.addons[name]
+    if updates.failing(eks, change):
+        issue = {"code": "ConfigurationConflict", "message": "Conflicts found when trying to apply", "resourceIds": []}
+        addon |= {"status": "UPDATE_FAILED", "modifiedAt": now(), "health": {"issues": [issue]}}
+        return True
     runs = name not in NEEDS_NODES or any(
         group.wire["status"] == "ACTIVE" and group.nodes for group in cluster.nodegroups.values()
     )

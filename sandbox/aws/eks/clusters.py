@@ -106,7 +106,7 @@ def ended(eks: Eks, change: Change) -> bool:
         cluster.vpc["clusterSecurityGroupId"] = cluster.later.pop("clusterSecurityGroupId")
         cluster.wire["identity"] = cluster.later.pop("identity")
     show_endpoint(eks, cluster)
-    cluster.wire["status"] = "ACTIVE"
+    cluster.wire["status"] = "ACTIVE"  # what an update changes is shown now (updates.ended)
     return True
 
 

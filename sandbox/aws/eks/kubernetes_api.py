@@ -1,9 +1,10 @@
-"""The little of the Kubernetes API that EKS itself needs: are nodes ready, delete nodes, and the admin's kubeconfig."""
+"""The little of the Kubernetes API that EKS itself needs: are nodes ready, drain and delete them, a kubeconfig."""
 
 import base64
 import http.client
 import json
 import ssl
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ class KubernetesApi:
 
     kubeconfig: Path
 
-    def request(self, method: str, path: str, timeout: float = 5.0) -> dict[str, Any]:
+    def request(self, method: str, path: str, body: Any = None, timeout: float = 5.0) -> dict[str, Any]:
         """The JSON answer. Raises OSError or HTTPException when there is none, LookupError on status >= 400."""
         config = yaml.safe_load(self.kubeconfig.read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
@@ -27,7 +28,9 @@ class KubernetesApi:
             str(server.hostname), server.port, timeout=timeout, context=_trusting(self.kubeconfig.parent, cluster)
         )
         try:
-            connection.request(method, path, headers={"Authorization": f"Bearer {user['token']}"})
+            content = "application/merge-patch+json" if method == "PATCH" else "application/json"
+            headers = {"Authorization": f"Bearer {user['token']}", "Content-Type": content}
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             body = json.loads(answer.read() or b"{}")
         finally:
@@ -47,11 +50,43 @@ class KubernetesApi:
 
     def delete_node(self, name: str) -> None:
         """Delete a Node; one that is gone is fine."""
+        self._tolerant("404", "DELETE", f"/api/v1/nodes/{name}")
+
+    def drain(self, names: Collection[str]) -> bool:
+        """Take no more pods on these nodes, evict those that are there; whether none is left but the DaemonSets'."""
+        self._set_unschedulable(names, True)
+        left = [pod for pod in self.request("GET", "/api/v1/pods")["items"] if _leaves(pod, names)]
+        for pod in left:
+            if "deletionTimestamp" not in pod["metadata"]:
+                self._evict(pod["metadata"]["namespace"], pod["metadata"]["name"])
+        return not left
+
+    def uncordon(self, names: Collection[str]) -> None:
+        """Let pods be scheduled there again."""
+        self._set_unschedulable(names, None)
+
+    def _set_unschedulable(self, names: Collection[str], value: bool | None) -> None:
+        for name in names:
+            self._tolerant("404", "PATCH", f"/api/v1/nodes/{name}", {"spec": {"unschedulable": value}})
+
+    def _evict(self, namespace: str, name: str) -> None:
+        """429: a disruption budget does not allow it now."""
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"namespace": namespace, "name": name}}
+        self._tolerant("404 429", "POST", f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", eviction)
+
+    def _tolerant(self, statuses: str, method: str, path: str, body: Any = None) -> None:
         try:
-            self.request("DELETE", f"/api/v1/nodes/{name}")
+            self.request(method, path, body)
         except LookupError as problem:
-            if " 404 " not in str(problem):
+            if not any(f": {status} " in str(problem) for status in statuses.split()):
                 raise
+
+
+def _leaves(pod: dict[str, Any], names: Collection[str]) -> bool:
+    """As `kubectl drain --ignore-daemonsets` sees it; what has run to its end goes with its node."""
+    owners = [owner["kind"] for owner in pod["metadata"].get("ownerReferences") or []]
+    over = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+    return pod["spec"].get("nodeName") in names and "DaemonSet" not in owners and not over
 
 
 def merged(kubeconfigs: dict[str, Path]) -> str:

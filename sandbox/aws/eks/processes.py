@@ -16,7 +16,7 @@ import yaml
 from sandbox.aws.background import PATIENCE, Background, Key
 from sandbox.aws.cloud import Cloud
 from sandbox.aws.credentials import INTERNAL_KEY
-from sandbox.aws.eks import control_planes
+from sandbox.aws.eks import control_planes, versions
 from sandbox.aws.eks.kubernetes_api import KubernetesApi, merged
 from sandbox.aws.eks.store import Cluster, Nodegroup
 from sandbox.files import write_private
@@ -25,6 +25,8 @@ from sandbox.processes import free_port, spawn, stop
 log = logging.getLogger(__name__)
 REPOSITORY = Path(__file__).resolve().parents[3]
 APP_PYTHON = REPOSITORY / ".venv" / "dbos-app" / "bin" / "python"
+VERSION_FILE = "kubernetes-version"
+"""In CLUSTER_DIR: what the stand-in's API server answers at /version."""
 
 
 @dataclass
@@ -61,6 +63,7 @@ class Processes:
         folder.mkdir(parents=True, exist_ok=True)
         args = ["--dir", folder, "--port", cluster.port, "--cluster", cluster.name, "--account", cluster.account]
         args += ["--region", cluster.region, "--aws-endpoint", self._cloud.url, *self._common()]
+        self.show_version(cluster)
         self._start(("api", *cluster.key), self._kind.module, args, folder / "kubernetes.log")
 
     def api_ready(self, cluster: Cluster) -> bool:
@@ -93,46 +96,75 @@ class Processes:
             self.delete_api(cluster)
         return self._background.done(key)
 
-    def start_nodes(self, cluster: Cluster, group: Nodegroup) -> None:
-        key = ("nodes", *cluster.key, group.wire["nodegroupName"])
-        self._background.forget(lambda old: old[0] in ("ready", "gone") and old[1:] == key[1:])
-        old = self._running.pop(key, None)
-        if old is not None:
-            stop(old.process)
-        folder = self.directory(cluster)
+    def show_version(self, cluster: Cluster) -> None:
+        if not self._kind.version:
+            text = versions.git_version(cluster.wire["version"])
+            write_private(self.directory(cluster) / VERSION_FILE, text.encode())
+
+    def start_nodes(self, cluster: Cluster, group: Nodegroup, batch: int) -> None:
+        folder, (first, _) = self.directory(cluster), group.batch(batch)[0]
         args: list[Any] = ["--kubeconfig", folder / "admin.kubeconfig", "--dir", folder / group.directory]
-        for name, zone in group.nodes:
+        for name, zone in group.batch(batch):
             args += ["--node", name, "--zone", zone]
         python = os.environ.get("SANDBOX_APP_PYTHON") or APP_PYTHON
-        args += ["--nodegroup", group.wire["nodegroupName"], "--instance-type", group.wire["instanceTypes"][0]]
+        args += ["--nodegroup", group.name, "--instance-type", group.wire["instanceTypes"][0]]
         args += ["--app-python", python, *self._kind.node_options(folder)]
+        if not self._kind.version:
+            args += ["--kubelet-version", versions.git_version(group.version_of(first))]
+        key = ("nodes", *cluster.key, group.name, batch)
         self._start(key, "sandbox.nodes", [*args, *self._common()], folder / "nodes.log")
 
     def nodes_ready(self, cluster: Cluster, group: Nodegroup) -> bool:
-        wanted = {name for name, _ in group.nodes}
-        key = ("ready", *cluster.key, group.wire["nodegroupName"])
+        wanted = frozenset(group.staying)
+        key = ("ready", *cluster.key, group.name, wanted)
         if key not in self._background:
+            self._background.forget(lambda old: old[:-1] == key[:-1])
             self._background.begin(key, lambda: wanted <= self._api(cluster).ready_nodes())
         return self._background.done(key)
 
-    def delete_nodes(self, cluster: Cluster, group: Nodegroup) -> None:
-        name = group.wire["nodegroupName"]
-        agent = self._running.pop(("nodes", *cluster.key, name), None)
-        self._background.forget(lambda old: old == ("ready", *cluster.key, name))
+    def drain_nodes(self, cluster: Cluster, group: Nodegroup) -> None:
+        leaving, force_after = group.leaving, group.force_after
 
-        def remove() -> None:
-            if agent is not None:
-                stop(agent.process)
-            for node, _ in group.nodes:
-                self._api(cluster).delete_node(node)
+        def remove() -> bool:
+            api = self._api(cluster)
+            if not api.drain(leaving) and time.time() < force_after:
+                return False
+            for node in leaving:
+                api.delete_node(node)
+            return True
 
-        self._background.begin(("gone", *cluster.key, name), remove)
+        self._background.begin(_drained(cluster, group), remove)
 
     def nodes_gone(self, cluster: Cluster, group: Nodegroup) -> bool:
-        key = ("gone", *cluster.key, group.wire["nodegroupName"])
-        if key not in self._background:  # this process has started anew while nodes were going
-            self.delete_nodes(cluster, group)
-        return self._background.done(key)
+        """Agents all of whose nodes leave end with the last of them."""
+        drained = _drained(cluster, group)
+        ended = ("ended", *drained)
+        if drained not in self._background:  # also when this process has started anew while nodes were going
+            self.drain_nodes(cluster, group)
+        if not self._background.done(drained):
+            return False
+        if ended not in self._background:
+            self._end_agents(ended, cluster, group)
+        if not self._background.done(ended):
+            return False
+        self._background.forget(lambda key: key in (drained, ended))
+        return True
+
+    def keep_nodes(self, cluster: Cluster, group: Nodegroup) -> None:
+        drained, leaving = _drained(cluster, group), group.leaving
+        self._background.forget(lambda key: key == drained)
+        self._background.begin(("kept", *drained), lambda: self._api(cluster).uncordon(leaving))
+
+    def _end_agents(self, key: Key, cluster: Cluster, group: Nodegroup) -> None:
+        batches = {group.batch_of(name) for name in group.leaving} - {group.batch_of(name) for name in group.staying}
+        agents = [self._running.pop(("nodes", *cluster.key, group.name, batch), None) for batch in batches]
+
+        def end() -> None:
+            for agent in agents:
+                if agent is not None:
+                    stop(agent.process)
+
+        self._background.begin(key, end)
 
     def install_addon(self, cluster: Cluster, name: str, version: str, configuration: str) -> None:
         from sandbox.kubernetes import addons  # noqa: PLC0415 - only a cluster needs it
@@ -197,3 +229,8 @@ class Processes:
 
     def _write_kubeconfig(self) -> None:
         write_private(self._cloud.home / "kubeconfig", merged(self._kubeconfigs).encode())
+
+
+def _drained(cluster: Cluster, group: Nodegroup) -> Key:
+    """The key of the work that drains the nodes which leave."""
+    return ("drained", *cluster.key, group.name, group.leaving)

@@ -1,6 +1,7 @@
 """What EKS knows. Things are kept as the API shows them (`wire`), with what the sandbox needs beside it."""
 
 import datetime
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +12,53 @@ Wire = dict[str, Any]
 
 @dataclass
 class Nodegroup:
-    """`nodes`: (node name, availability zone) of each instance; `launched`: whether its agent is to run."""
+    """`nodes`: (node name, availability zone) of each instance; `launched`: whether its agents are to run.
+
+    Instances that were launched together are a batch: they have one agent. `versions`: Kubernetes of each instance;
+    `target`: what they are being rolled to; `leaving`: those that are being drained, until `leaving_until` (epoch).
+    """
 
     wire: Wire
     nodes: list[tuple[str, str]] = field(default_factory=list)
     launched: bool = False
     directory: str = "nodes"
+    batches: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    target: str | None = None
+    leaving: tuple[str, ...] = ()
+    leaving_until: float = 0.0
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """State saved before nodes came and went one by one is one batch."""
+        self.__dict__ |= {"batches": {}, "versions": {}, "target": None, "leaving": (), "leaving_until": 0.0} | state
+
+    @property
+    def name(self) -> str:
+        return str(self.wire["nodegroupName"])
+
+    @property
+    def desired(self) -> int:
+        return int(self.wire["scalingConfig"]["desiredSize"])
+
+    @property
+    def force_after(self) -> float:
+        """When nodes go with the pods that are still on them: never while they are rolled."""
+        return math.inf if self.target is not None else self.leaving_until
+
+    @property
+    def staying(self) -> list[str]:
+        """Names of the nodes that are not being drained."""
+        return [name for name, _ in self.nodes if name not in self.leaving]
+
+    def batch_of(self, name: str) -> int:
+        return self.batches.get(name, 0)
+
+    def batch(self, number: int) -> list[tuple[str, str]]:
+        """The nodes that one agent stands for."""
+        return [node for node in self.nodes if self.batch_of(node[0]) == number]
+
+    def version_of(self, name: str) -> str:
+        return self.versions.get(name) or str(self.wire["version"])
 
 
 @dataclass
@@ -45,8 +87,11 @@ class Cluster:
     updates: dict[str, Wire] = field(default_factory=dict)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """State saved before there were Fargate profiles has none."""
+        """State saved before there were Fargate profiles has none; updates saved earlier had done what they do."""
         self.__dict__ |= {"fargate": {}} | state
+        for update in self.updates.values():
+            update.setdefault("changes", {})
+            update.setdefault("fails", False)
 
     @property
     def name(self) -> str:

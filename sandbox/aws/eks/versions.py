@@ -68,5 +68,10 @@ def patch_of(minor: str) -> str:
     return next(version.patch for version in VERSIONS if version.minor == minor)
 
 
+def git_version(minor: str) -> str:
+    """What the API server and kubelets of a cluster of that version say."""
+    return f"v{patch_of(minor)}-eks-5a1f3c2"
+
+
 def _epoch(date: datetime.date) -> float:
     return datetime.datetime(date.year, date.month, date.day, tzinfo=datetime.UTC).timestamp()

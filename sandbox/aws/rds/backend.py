@@ -2,14 +2,14 @@
 
 Gaps: moto overwrites a subnet group of the same name, loses one that is modified, lets one that is in use be deleted
 and does not ask for two zones (Amazon RDS API Reference, CreateDBSubnetGroup, DeleteDBSubnetGroup); it has no
-DescribeDBEngineVersions, and orderable options for Aurora only.
+DescribeDBEngineVersions, and orderable options for Aurora only, whatever the class.
 """
 
 import uuid
 from typing import Any, ClassVar
 
 import moto.rds.models as moto_rds
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, PaginatedResult
 from moto.rds.exceptions import RDSClientError
 from moto.rds.responses import RDSResponse
 
@@ -62,6 +62,7 @@ def install(lifecycle: Lifecycle, servers: DatabaseServers) -> None:
     moto_rds.MasterUserSecret.rotate_secret = _rotate
     moto_rds.DBInstance.endpoint = property(lambda instance: getattr(instance, "sandbox_endpoint", None))
     RDSResponse.describe_db_engine_versions = _describe_engine_versions
+    RDSResponse.describe_orderable_db_instance_options = _describe_orderable
     snapshots.install()
     for action in ("create", "update", "delete"):
         lifecycle.on_end(KIND, action, _ended)
@@ -112,6 +113,14 @@ def _describe_engine_versions(response: Any) -> Any:
     if response.params.get("DefaultOnly"):
         found = found[-1:] if response.params.get("EngineVersion") else engine_default()
     return ActionResult({"DBEngineVersions": found})
+
+
+def _describe_orderable(response: Any) -> Any:
+    """In place of moto's, which takes no notice of DBInstanceClass."""
+    engine, version, wanted = (response.params.get(key) for key in ("Engine", "EngineVersion", "DBInstanceClass"))
+    options = response.backend.describe_orderable_db_instance_options(engine, version)
+    fitting = [one for one in options if wanted in (None, one["DBInstanceClass"])]
+    return PaginatedResult({"OrderableDBInstanceOptions": fitting})
 
 
 def engine_default() -> list[dict[str, Any]]:

@@ -1,9 +1,8 @@
 """DB instances over time, with a server that answers.
 
 Gaps: moto's instances are available at once and have no server; the managed secret is always the same and rotation
-breaks it; ApplyImmediately=False is applied at once; security groups and quotas are not looked at (Amazon RDS API
-Reference, CreateDBInstance, ModifyDBInstance, DeleteDBInstance; Amazon RDS User Guide, "Password management with Amazon
-RDS and AWS Secrets Manager").
+breaks it; security groups and quotas are not looked at (Amazon RDS API Reference, CreateDBInstance, DeleteDBInstance;
+Amazon RDS User Guide, "Password management with Amazon RDS and AWS Secrets Manager"). Changes: `modifications.py`.
 """
 
 import json
@@ -18,15 +17,14 @@ from sandbox.aws.ec2.backend import ec2_of
 from sandbox.aws.lifecycle import Change
 from sandbox.aws.moto_base import SandboxBackend
 from sandbox.aws.quotas import DATABASES
-from sandbox.aws.rds import catalog, snapshots
+from sandbox.aws.rds import catalog, modifications, snapshots
 from sandbox.aws.rds.servers import DatabaseServers
 
 KIND = "rds:db"
-DEFERRED = ("db_instance_class", "engine_version", "allocated_storage", "multi_az", "master_user_password")
 
 
 class Instances(SandboxBackend, RDSBackend):
-    """creating, available, modifying, deleting, gone."""
+    """creating, available, modifying, storage-optimization, deleting, gone."""
 
     servers: ClassVar[DatabaseServers]
 
@@ -54,21 +52,18 @@ class Instances(SandboxBackend, RDSBackend):
 
     def modify_db_instance(self, db_instance_identifier: str, db_kwargs: dict[str, Any]) -> Any:
         instance = self.describe_db_instances(db_instance_identifier)[0]
-        if instance.status != "available":
+        if instance.status not in ("available", "storage-optimization"):
             message = f"Instance {db_instance_identifier} is not in available state."
             raise RDSClientError("InvalidDBInstanceState", message)
-        if db_kwargs.get("engine_version"):
-            db_kwargs["engine_version"] = catalog.version(db_kwargs["engine_version"])
-        if not db_kwargs.get("apply_immediately"):
-            deferred = {key: db_kwargs.pop(key) for key in DEFERRED if db_kwargs.get(key) is not None}
-            instance.pending_modified_values = getattr(instance, "pending_modified_values", {}) | deferred
+        modifications.note(instance, db_kwargs, self.cloud.clock)
         before = master_password(instance)
         modified = super().modify_db_instance(db_instance_identifier, db_kwargs)
         self.servers.force_ssl(modified.db_instance_arn, forced=self._force_ssl(modified))
         if master_password(modified) != before:
             self.servers.set_password(modified.db_instance_arn, modified.master_username, master_password(modified))
         modified.status = "modifying"
-        self.cloud.lifecycle.begin(KIND, self._key(modified), "update", self.cloud.clock.create("rds:modify"))
+        kind = modifications.clock_kind(modified)
+        self.cloud.lifecycle.begin(KIND, self._key(modified), "update", self.cloud.clock.create(kind))
         return modified
 
     def modify_db_parameter_group(self, db_parameter_group_name: str, db_parameter_group_parameters: Any) -> Any:
@@ -121,7 +116,13 @@ class Instances(SandboxBackend, RDSBackend):
             return True
         if not self.servers.ready(arn):
             return False
+        if modifications.must_restart(instance):
+            self.servers.restart(arn)
+            return False
         instance.status = "available"
+        if "allocated_storage" in modifications.apply(instance):
+            instance.status = "storage-optimization"
+            self.cloud.lifecycle.begin(KIND, change.key, "update", self.cloud.clock.create("rds:optimization"))
         self.show_endpoint(instance)
         return True
 

@@ -72,6 +72,16 @@ class DatabaseServers:
         slot = self._slot(owner)
         self._background.begin((slot.number,), lambda: _set_password(self._servers[slot.number], master, password))
 
+    def restart(self, owner: str) -> None:
+        """As for another class or version of the instance: connections break, the data stays."""
+        slot = self._slot(owner)
+
+        def work() -> None:
+            self._servers[slot.number].stop()
+            self._servers[slot.number].start()
+
+        self._background.begin((slot.number,), work)
+
     def force_ssl(self, owner: str, *, forced: bool) -> None:
         """Apply the parameter rds.force_ssl; a TLS front does not know it."""
         if self._slots.native:

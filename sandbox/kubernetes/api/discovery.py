@@ -24,12 +24,12 @@ _EXTRA: dict[str, tuple[tuple[str, str, list[str]], ...]] = {
 
 def version(settings: Settings) -> Object:
     """/version, shaped as EKS answers it."""
-    plain = settings.kubernetes_version.removeprefix("v")
-    major, minor = plain.split(".")[:2]
+    text = settings.git_version
+    major, minor = text.removeprefix("v").split(".")[:2]
     return {
         "major": major,
         "minor": minor + "+",
-        "gitVersion": f"v{plain}-eks-5a1f3c2",
+        "gitVersion": text,
         "gitCommit": "0000000000000000000000000000000000000000",
         "gitTreeState": "clean",
         "buildDate": "2025-10-02T00:00:00Z",

@@ -10,6 +10,7 @@ from steps.clients.aws.ec2_nat import Nat
 from steps.clients.aws.ec2_network import Network
 from steps.clients.aws.ecr import Ecr
 from steps.clients.aws.eks import Eks
+from steps.clients.aws.eks_updates import EksUpdates
 from steps.clients.aws.elb import Balancer, ClassicBalancers
 from steps.clients.aws.elbv2 import Balancers
 from steps.clients.aws.iam import Iam
@@ -37,6 +38,7 @@ class Aws:
         self.contents = Contents(self.connection)
         self.catalog = Catalog(self.connection)
         self.eks = Eks(self.connection)
+        self.eks_updates = EksUpdates(self.connection)
         self.iam = Iam(self.connection)
         self.rds = Rds(self.connection)
         self.ecr = Ecr(self.connection)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from steps.clients.aws.base import ServiceClient, Tolerate, translated
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Cluster:
     oidc_issuer: str
     vpc_id: str
     subnet_ids: tuple[str, ...]
+    public_access_cidrs: tuple[str, ...]
     issues: tuple[str, ...]
     deletion_protection: bool
     tags: dict[str, str]
@@ -41,14 +44,24 @@ class Cluster:
 
 @dataclass(frozen=True)
 class NodeGroup:
-    """A managed node group. `status`: CREATING, ACTIVE, UPDATING, DELETING, CREATE_FAILED, DELETE_FAILED, DEGRADED."""
+    """A managed node group. `status`: CREATING, ACTIVE, UPDATING, DELETING, CREATE_FAILED, DELETE_FAILED, DEGRADED.
+
+    `sizes`: fewest, most and desired nodes; `disk_gib`: 0 where a launch template says it.
+    """
 
     name: str
     arn: str
     status: str
-    desired: int
+    version: str
+    instance_types: tuple[str, ...]
+    disk_gib: int
+    sizes: tuple[int, int, int]
     issues: tuple[str, ...]
     tags: dict[str, str]
+
+    @property
+    def desired(self) -> int:
+        return self.sizes[2]
 
 
 @dataclass(frozen=True)
@@ -62,12 +75,16 @@ class FargateProfile:
 
 @dataclass(frozen=True)
 class Addon:
-    """An add-on. `status`: CREATING, ACTIVE, UPDATING, DELETING, DEGRADED, or one of these with _FAILED."""
+    """An add-on. `status`: CREATING, ACTIVE, UPDATING, DELETING, DEGRADED, or one of these with _FAILED.
+
+    `configuration`: its configurationValues, JSON or YAML, as `configuration_text` has them.
+    """
 
     name: str
     status: str
     version: str
     configuration: dict[str, Any]
+    configuration_text: str
     issues: tuple[str, ...]
     tags: dict[str, str]
 
@@ -157,14 +174,8 @@ class Eks(ServiceClient):
     @translated
     def node_group(self, cluster: str, group: str) -> NodeGroup | None:
         with Tolerate(ABSENT):
-            one = self._api.describe_nodegroup(clusterName=cluster, nodegroupName=group)["nodegroup"]
-            return NodeGroup(
-                group,
-                one["nodegroupArn"],
-                one["status"],
-                one.get("scalingConfig", {}).get("desiredSize", 0),
-                _issues(one.get("health")),
-                dict(one.get("tags") or {}),
+            return _node_group(
+                dict(self._api.describe_nodegroup(clusterName=cluster, nodegroupName=group)["nodegroup"])
             )
         return None
 
@@ -233,7 +244,8 @@ class Eks(ServiceClient):
                 name,
                 one["status"],
                 one.get("addonVersion", ""),
-                json.loads(one.get("configurationValues") or "{}"),
+                _values(one.get("configurationValues", "")),
+                one.get("configurationValues", ""),
                 _issues(one.get("health")),
                 dict(one.get("tags") or {}),
             )
@@ -294,6 +306,27 @@ def _issues(health: object) -> tuple[str, ...]:
     return tuple(f"{issue.get('code', '')}: {issue.get('message', '')}"[:300] for issue in issues)
 
 
+def _values(text: str) -> dict[str, Any]:
+    """An add-on's configurationValues, which are JSON or YAML."""
+    found = yaml.safe_load(text or "{}")
+    return found if isinstance(found, dict) else {}
+
+
+def _node_group(one: dict[str, Any]) -> NodeGroup:
+    scaling = one.get("scalingConfig") or {}
+    return NodeGroup(
+        one["nodegroupName"],
+        one["nodegroupArn"],
+        one["status"],
+        one.get("version", ""),
+        tuple(one.get("instanceTypes") or ()),
+        int(one.get("diskSize") or 0),
+        (scaling.get("minSize", 0), scaling.get("maxSize", 0), scaling.get("desiredSize", 0)),
+        _issues(one.get("health")),
+        dict(one.get("tags") or {}),
+    )
+
+
 def _cluster(one: dict[str, Any]) -> Cluster:
     network = one.get("resourcesVpcConfig") or {}
     return Cluster(
@@ -307,6 +340,7 @@ def _cluster(one: dict[str, Any]) -> Cluster:
         ((one.get("identity") or {}).get("oidc") or {}).get("issuer", ""),
         network.get("vpcId", ""),
         tuple(network.get("subnetIds") or ()),
+        tuple(network.get("publicAccessCidrs") or ()),
         _issues(one.get("health")),
         bool(one.get("deletionProtection")),
         dict(one.get("tags") or {}),

@@ -146,7 +146,7 @@ STATEMENTS = (
     ),
     Statement("LookAtTags", "tag", ("GetResources",)),
     Statement("LookAtLogs", "logs", ("DescribeLogGroups",)),
-    Statement("LookAtEks", "eks", ("DescribeClusterVersions", "ListClusters")),
+    Statement("LookAtEks", "eks", ("DescribeAddonVersions", "DescribeClusterVersions", "ListClusters")),
     Statement(
         "Cluster",
         "eks",
@@ -161,10 +161,16 @@ STATEMENTS = (
             "DescribeCluster",
             "DescribeFargateProfile",
             "DescribeNodegroup",
+            "DescribeUpdate",
             "ListAddons",
             "ListFargateProfiles",
             "ListNodegroups",
+            "ListUpdates",
             "UpdateAddon",
+            "UpdateClusterConfig",
+            "UpdateClusterVersion",
+            "UpdateNodegroupConfig",
+            "UpdateNodegroupVersion",
         ),
         (
             "arn:{partition}:eks:{region}:{account}:fargateprofile/{cluster}/*/*",
@@ -270,6 +276,7 @@ STATEMENTS = (
             "DeleteDBInstanceAutomatedBackup",
             "DeleteDBSubnetGroup",
             "ListTagsForResource",
+            "ModifyDBInstance",
         ),
         (
             "arn:{partition}:rds:{region}:{account}:auto-backup:*",

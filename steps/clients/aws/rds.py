@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from mypy_boto3_rds import RDSClient
 
 ENGINE = "postgres"
+SETTINGS = ("EngineVersion", "DBInstanceClass", "AllocatedStorage", "BackupRetentionPeriod")
+"""What can be changed of an instance that is there, by its names in RDS's API (storage in GiB)."""
 NO_INSTANCE = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
 NO_SUBNET_GROUP = ("DBSubnetGroupNotFoundFault", "DBSubnetGroupNotFound")
 NO_SNAPSHOT = ("DBSnapshotNotFound", "DBSnapshotNotFoundFault")
@@ -33,7 +35,10 @@ class SubnetGroup:
 
 @dataclass(frozen=True)
 class Instance:
-    """A DB instance. `status` as the console shows it (creating, available, …); host and secret empty until known."""
+    """A DB instance. `status` as the console shows it (creating, available, …); host and secret empty until known.
+
+    `settings`: ModifyDBInstance's parameters (`SETTINGS`) as they are now, `pending` those that RDS is going to apply.
+    """
 
     name: str
     arn: str
@@ -45,6 +50,8 @@ class Instance:
     deletion_protection: bool
     subnet_group: str
     vpc_id: str
+    settings: dict[str, Any]
+    pending: dict[str, Any]
     tags: dict[str, str]
 
 
@@ -180,6 +187,12 @@ class Rds(ServiceClient):
         return False
 
     @translated
+    def modify_instance(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Begin to change these (of `SETTINGS`), and whatever else is pending, now and not in a maintenance window."""
+        changed: dict[str, Any] = dict(settings)
+        self._api.modify_db_instance(DBInstanceIdentifier=name, ApplyImmediately=True, **changed)
+
+    @translated
     def delete_instance(self, name: str, final_snapshot: str | None) -> bool:
         """Begin to delete it; with a snapshot of this name first, or without one. Its automated backups go too.
 
@@ -255,6 +268,8 @@ def _instance(one: dict[str, Any]) -> Instance:
         bool(one.get("DeletionProtection")),
         group.get("DBSubnetGroupName", ""),
         group.get("VpcId", ""),
+        {key: one[key] for key in SETTINGS if key in one},
+        {key: value for key, value in (one.get("PendingModifiedValues") or {}).items() if key in SETTINGS},
         tag_dict(one.get("TagList")),
     )
 

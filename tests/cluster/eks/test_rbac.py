@@ -31,6 +31,7 @@ from steps import (
     namespace,
     object_events,
     preflight_cluster,
+    rollback,
 )
 from steps.clients.aws import Aws
 from steps.clients.helm import Helm
@@ -125,13 +126,17 @@ def run_steps(podium: Podium) -> None:
     password = SecretStore(podium.aws).put("podium/rbac-steps/any", "secret-value", OWNER.tags("secret-any"))
     target = DatabaseTarget("db.test", 5432, "require", password)
     passwords = {"conductor": password, "app": password}
-    jobs = [
-        databases.ensure_job(kube, podium.aws, OWNER, PLACE, target, passwords, "1"),
-        migration.ensure_job(kube, OWNER, PLACE, IMAGE, "dbos_app_role", "1"),
-    ]
+    migrating = migration.ensure_job(kube, OWNER, PLACE, IMAGE, "dbos_app_role", "1")
+    assert isinstance(migrating, str)
+    jobs = [databases.ensure_job(kube, podium.aws, OWNER, PLACE, target, passwords, "1"), migrating]
     conductor.ensure_conductor(kube, OWNER, PLACE, "dbosdev/conductor", 1, True)
     console.ensure_console(kube, OWNER, PLACE, "dbosdev/console", 1, 8080)
     app.ensure_app(kube, OWNER, PLACE, IMAGE, 1, None)
+    rollback.healthy_generation(kube, PLACE, "console")
+    until(lambda: bool(kube.list("ReplicaSet", PLACE, labels={"app": "console"})))
+    (replica_set,) = kube.list("ReplicaSet", PLACE, labels={"app": "console"})
+    rollback.roll_back(kube, OWNER, PLACE, "console", replica_set["metadata"]["name"])
+    migration.delete_earlier_jobs(kube, OWNER, PLACE, "another")
     ingress.ensure_ingress(kube, OWNER, PLACE, "/conductor", "/app")
     autoscaling.ensure_scaled_object(kube, OWNER, PLACE, "taskQueue", 2, 1, 10, 15, 60)
     for job in jobs:

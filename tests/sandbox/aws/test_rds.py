@@ -186,3 +186,14 @@ def test_engine_versions_are_listed(aws: StandIn) -> None:
     found = aws.client("rds").describe_db_engine_versions(Engine="postgres", EngineVersion="16")["DBEngineVersions"]
     assert all(item["EngineVersion"].startswith("16.") for item in found)
     assert found
+
+
+def test_orderable_options_are_those_of_the_class_that_is_asked_for(aws: StandIn) -> None:
+    def offered(name: str) -> set[str]:
+        answer = aws.client("rds").describe_orderable_db_instance_options(
+            Engine="postgres", EngineVersion="16.11", DBInstanceClass=name
+        )
+        return {item["DBInstanceClass"] for item in answer["OrderableDBInstanceOptions"]}
+
+    assert offered("db.t4g.micro") == {"db.t4g.micro"}
+    assert offered("db.huge") == set()

@@ -1,0 +1,1 @@
+"""What holds for any graph and any order of failures, crashes, retries and changes, tried on random ones."""
