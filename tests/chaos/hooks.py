@@ -97,11 +97,11 @@ def _around_checkpoints(reaper: Reaper, names: Names) -> None:
             reaper, f"{scope(workflow_id)}: outcome", lambda: original(db, workflow_id, *arguments, **options)
         )
 
-    _wrap(SystemDatabase, "check_operation_execution", check)
-    _wrap(SystemDatabase, "record_operation_result", record)
-    _wrap(SystemDatabase, "init_child_workflow", start)
-    _wrap(SystemDatabase, "record_get_result", result_of)
-    _wrap(SystemDatabase, "update_workflow_outcome", outcome)
+    _wrap(SystemDatabase, SystemDatabase.check_operation_execution, check)
+    _wrap(SystemDatabase, SystemDatabase.record_operation_result, record)
+    _wrap(SystemDatabase, SystemDatabase.init_child_workflow, start)
+    _wrap(SystemDatabase, SystemDatabase.record_get_result, result_of)
+    _wrap(SystemDatabase, SystemDatabase.update_workflow_outcome, outcome)
 
 
 def _written(reaper: Reaper, key: str, write: Callable[[], Any]) -> Any:
@@ -141,8 +141,8 @@ def _around_steps(reaper: Reaper) -> None:
 
         return await original(run, named)
 
-    _wrap(Run, "_checkpointed", checkpointed)
-    _wrap(Run, "_outside", outside)
+    _wrap(Run, Run.checkpointed, checkpointed)
+    _wrap(Run, Run._outside, outside)
 
 
 def _around_requests(reaper: Reaper) -> None:
@@ -176,9 +176,9 @@ def _around_requests(reaper: Reaper) -> None:
             return request()
         return send(what(list(arguments)), None, request, done=_always)
 
-    _wrap(BaseClient, "_make_api_call", to_aws)
-    _wrap(Transport, "request", to_cluster)
-    _wrap(Helm, "_call", by_helm)
+    _wrap(BaseClient, BaseClient._make_api_call, to_aws)
+    _wrap(Transport, Transport.request, to_cluster)
+    _wrap(Helm, Helm._call, by_helm)
 
 
 def _always(_answer: Any) -> bool:
@@ -197,12 +197,11 @@ def _lasting(value: Any) -> Any:
     return [_lasting(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def _wrap(owner: type, name: str, around: Callable[..., Any]) -> None:
-    """`around` gets the original method first, then its arguments."""
-    original = getattr(owner, name)
+def _wrap(owner: type, original: Any, around: Callable[..., Any]) -> None:
+    """`around` gets the original method of `owner` first, then its arguments."""
 
     @wraps(original)
     def wrapped(*arguments: Any, **options: Any) -> Any:
         return around(original, *arguments, **options)
 
-    setattr(owner, name, wrapped)
+    setattr(owner, original.__name__, wrapped)
