@@ -176,7 +176,7 @@ def _around_requests(reaper: Reaper) -> None:
             return request()
         return send(what(list(arguments)), None, request, done=_always)
 
-    _wrap(BaseClient, BaseClient._make_api_call, to_aws)
+    _wrap(BaseClient, BaseClient._make_api_call, to_aws)  # type: ignore[attr-defined]  # not in its stubs
     _wrap(Transport, Transport.request, to_cluster)
     _wrap(Helm, Helm._call, by_helm)
 
