@@ -23,6 +23,7 @@ WORDS = (
     (re.compile(r"\bvpc-cidr-assoc-[0-9a-f]{8,32}\b"), "<vpc-cidr-assoc>"),
     (re.compile(r"(?<=eks-cluster-sg-)([\w-]+)-\d{6,12}\b"), r"\1-<number>"),
     (re.compile(r"(?<=-final-)[0-9a-f]{12}\b"), "<operation>"),
+    (re.compile(r"(?<=-migrate-)[0-9a-f]{8}\b"), "<operation>"),
     (re.compile(r"\bip-\d+-\d+-\d+-\d+\b"), "<host>"),
 )
 _NAMING_TAGS = ("podium:resource", "Name", "aws:eks:cluster-name", "kubernetes.io/service-name")

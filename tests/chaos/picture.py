@@ -34,7 +34,7 @@ def installed_picture(env: Mapping[str, str]) -> list[str]:
 
 def differences(alive: list[str], crashed: list[str]) -> list[str]:
     """Lines that only one of them has: `-` of the run without a crash, `+` of the other."""
-    return [line for line in difflib.ndiff(alive, crashed) if line[0] in "-+?"]
+    return [line for line in difflib.ndiff(alive, crashed) if line[0] in "-+"]
 
 
 def account_picture(env: Mapping[str, str]) -> list[str]:
