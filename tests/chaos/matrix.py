@@ -70,18 +70,28 @@ class Site:
 
         `more` are fields of tests.chaos.life.Plan. Raises AssertionError when it does not end well.
         """
+        lived = self.plan(kind, arguments, point, **more)
+        self.live(lived)
+        return lived
+
+    def plan(self, kind: str, arguments: dict[str, Any], point: Point | None, **more: Any) -> Lived:
+        """What is still to be lived: see `run`."""
         folder = self.home / f"{kind}-{point or 'alive'}"
         folder.mkdir()
         if point in (Point.HELM_OUTLIVES, Point.HELM_DIES):
             more["helm"] = write_program(folder, self._plan.helm)
         replace(self._plan, kind=kind, arguments=arguments, point=point, **more).write(folder)
-        nursery = Program(["tests.chaos.nursery", str(folder)], folder / "log", self.env)
+        return Lived(folder)
+
+    def live(self, *planned: Lived) -> None:
+        """One after the other, in one nursery, whose start costs as much as several lives."""
+        folders, log = [str(one.folder) for one in planned], planned[0].folder / "log"
+        nursery = Program(["tests.chaos.nursery", *folders], log, self.env)
         try:
-            until(lambda: nursery.process.poll() is not None, f"{kind} ends; {folder}", NURSERY_SECONDS)
-            assert nursery.process.returncode == 0, (folder / "log").read_text()[-3000:]
+            until(lambda: nursery.process.poll() is not None, f"the end of {folders}", NURSERY_SECONDS)
+            assert nursery.process.returncode == 0, log.read_text()[-3000:]
         finally:
             nursery.stop()
-        return Lived(folder)
 
 
 def requests(keys: set[str] | list[str]) -> Counter[str]:

@@ -1,4 +1,5 @@
-"""`python -m tests.chaos.nursery FOLDER`: forks life after life of Podium until FOLDER/plan.json's operation has ended.
+"""`python -m tests.chaos.nursery FOLDER...`: forks life after life of Podium until FOLDER/plan.json's operation has
+ended, then those of the next folder.
 
 Everything is imported, and botocore's models are read, before the first fork, so that a life costs what it does and
 not what Python does. The parent has one thread and no connection: what a child inherits is memory, no locks or sockets.
@@ -46,8 +47,6 @@ class Nursery:
 
     def run(self) -> None:
         (self._folder / "nursery").write_text(str(os.getpid()))
-        _adopt_orphans()
-        warm(self._plan.region)
         self._fork(begin)
         try:
             while not self._one_life():
@@ -108,6 +107,13 @@ class CallLog:
         return found
 
 
+def main(folders: list[Path]) -> None:
+    _adopt_orphans()
+    warm(Plan.read(folders[0]).region)
+    for folder in folders:
+        Nursery(folder).run()
+
+
 def warm(region: str) -> None:
     """Botocore's models into the loader that all sessions of this process, and of its children, share."""
     aws = Aws(AwsTarget(region))
@@ -145,4 +151,4 @@ def await_orphans() -> None:
 
 
 if __name__ == "__main__":
-    Nursery(Path(sys.argv[1])).run()
+    main([Path(argument) for argument in sys.argv[1:]])

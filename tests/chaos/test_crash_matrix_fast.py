@@ -34,8 +34,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 def test_a_network_died_over_at_each_request_and_each_checkpoint_is_made_once_and_goes_wholly(site: Site) -> None:
     before = account_picture(site.env)
-    install = site.run("install", INSTALL, Point.ANSWERED, only=STEPS[:1], phases=PHASES)
-    uninstall = site.run("uninstall", UNINSTALL, Point.UNRECORDED, only=STEPS, phases=PHASES)
+    install = site.plan("install", INSTALL, Point.ANSWERED, only=STEPS[:1], phases=PHASES)
+    uninstall = site.plan("uninstall", UNINSTALL, Point.UNRECORDED, only=STEPS, phases=PHASES)
+    site.live(install, uninstall)
     found = by_operation(made(install.calls))
     assert {name: found[f"ec2:{name}"] for name in MADE} == MADE
     deaths = Counter(key.split(" | ")[1] for key in install.died)
