@@ -134,15 +134,20 @@ def await_release(kube: Kube, chart: str) -> dict[str, Any] | Pending:
 
 
 def delete_release(kube: Kube, owner: Owner, helm: Helm, chart: str) -> bool:
-    """Uninstall the release if it is ours, with the namespace that was made for it; whether to wait for its end."""
+    """Uninstall the release if it is ours, with the namespace that was made for it; whether to wait for its end.
+
+    Without such a namespace, that it is ours stays noted until its end has been seen: whoever begins this again waits
+    for it too.
+    """
     wanted = CHARTS[chart]
     marker = kube.get("ConfigMap", _marker_name(wanted), wanted.namespace)
     ours = marker is not None and objects.is_ours(marker, owner)
     if ours:
         report(helm.uninstall(kube, wanted.name, wanted.namespace))
         _delete_leftovers(kube, owner, wanted)
-        kube.delete("ConfigMap", _marker_name(wanted), wanted.namespace)
     if wanted.own_namespace:
+        if ours:
+            kube.delete("ConfigMap", _marker_name(wanted), wanted.namespace)
         return objects.delete(kube, owner, "Namespace", wanted.namespace)
     return ours
 
@@ -155,7 +160,10 @@ def _delete_leftovers(kube: Kube, owner: Owner, chart: Chart) -> None:
 
 
 def await_release_deleted(kube: Kube, chart: str) -> dict[str, Any] | Pending:
-    """`{"deleted": True}` once Deployments, Services and its own namespace are gone (a load balancer takes minutes)."""
+    """`{"deleted": True}` once Deployments, Services and its own namespace are gone (a load balancer takes minutes).
+
+    Then a note that the release was ours goes too.
+    """
     wanted = CHARTS[chart]
     if wanted.own_namespace and kube.get("Namespace", wanted.namespace):
         return Pending(f"namespace {wanted.namespace} is still being deleted")
@@ -163,6 +171,8 @@ def await_release_deleted(kube: Kube, chart: str) -> dict[str, Any] | Pending:
         for name in wanted.deployments:
             if kube.get(kind, name, wanted.namespace):
                 return Pending(f"{kind} {name} is still being deleted")
+    if not wanted.own_namespace:
+        kube.delete("ConfigMap", _marker_name(wanted), wanted.namespace)
     return {"deleted": True}
 
 

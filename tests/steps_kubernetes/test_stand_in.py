@@ -222,6 +222,15 @@ def test_releases_are_installed_once_and_removed(kube: Kube, owner: Owner, helm:
     assert kube.get("CustomResourceDefinition", "sealedsecrets.bitnami.com") is None
 
 
+def test_a_removal_begun_again_still_waits_for_what_is_going(kube: Kube, owner: Owner, helm: Helm) -> None:
+    """Who dies after the step and before its checkpoint does it again, and has to wait all the same."""
+    charts.ensure_release(kube, owner, "sealed-secrets", helm=helm)
+    assert charts.delete_release(kube, owner, helm, "sealed-secrets")
+    assert charts.delete_release(kube, owner, helm, "sealed-secrets")
+    assert until(lambda: charts.await_release_deleted(kube, "sealed-secrets")) == {"deleted": True}
+    assert not charts.delete_release(kube, owner, helm, "sealed-secrets")
+
+
 def test_the_ingress_controller_gets_a_load_balancer_with_long_timeouts(kube: Kube, owner: Owner, helm: Helm) -> None:
     charts.ensure_release(kube, owner, "ingress-nginx", helm=helm)
     service = kube.get("Service", "ingress-nginx-controller", "ingress-nginx")
