@@ -125,9 +125,9 @@ class RecordedApi:
         elif method == "DELETE":
             return (200, {"kind": "Status"}) if self.objects.pop(path, None) else (404, NOT_FOUND)
         if path in self.objects:
-            return 200, self.objects[path]
+            return 200, {"kind": "Kept", **self.objects[path]}
         if path.rpartition("/")[2] in _PLURALS:
-            return 200, {"items": self._listed(path, query)}
+            return 200, {"kind": "List", "items": self._listed(path, query)}
         return 404, NOT_FOUND
 
     def _created(self, path: str, body: Any) -> Object:

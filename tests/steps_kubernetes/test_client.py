@@ -1,6 +1,6 @@
 """The Kubernetes client: what it sends, and how refusals become Podium's errors."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -198,3 +198,18 @@ def test_the_kubeconfig_holds_endpoint_authority_and_token(kube: Kube) -> None:
     config = yaml.safe_load(kubeconfig(kube))
     assert config["clusters"][0]["cluster"] == {"server": kube.endpoint, "certificate-authority-data": kube.ca_data}
     assert config["users"][0]["user"] == {"token": "token"}
+
+
+@pytest.mark.parametrize("answer", ["<html>Please sign in</html>", "", '{"kind": "Depl', "[]", "{}"])
+def test_what_is_not_the_apis_answer_is_tried_again(api: RecordedApi, kube: Kube, answer: str) -> None:
+    calls: list[tuple[str, Callable[[], Any]]] = [
+        (f"GET {DEPLOYMENTS}/conductor", lambda: kube.get("Deployment", "conductor", "dbos")),
+        (f"GET {DEPLOYMENTS}", lambda: kube.list("Deployment", "dbos")),
+        (f"DELETE {DEPLOYMENTS}/conductor", lambda: kube.delete("Deployment", "conductor", "dbos")),
+        ("PATCH /api/v1/namespaces/dbos/configmaps/settings", lambda: kube.apply(CONFIG_MAP)),
+    ]
+    for call, ask in calls:
+        api.answer(call, 200, answer)
+        with pytest.raises(TransientError, match="was not the Kubernetes API") as caught:
+            ask()
+        assert caught.value.code is Code.KUBERNETES_UNAVAILABLE

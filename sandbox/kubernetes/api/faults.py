@@ -1,8 +1,18 @@
 """Faults on request and the record of calls, at /_sandbox/faults and /_sandbox/calls (administrator's token only).
 
-A rule is `{"match": <regex on "VERB /path">, "kind": "error"|"delay"|"reset"|"lost", "status": 503, "reason": "…",
-"message": "…", "seconds": 1, "skip": 0, "times": 1}`. `error` answers instead of acting, `delay` waits first, `reset`
-drops the connection before anything happens, `lost` after the effect. `times` null means until deleted.
+A rule is `{"match": <regex on "VERB /path">, "kind": one of _KINDS, "status": 503, "reason": "…", "message": "…",
+"seconds": 1, "after": false, "skip": 0, "times": 1}`. `times` null means until deleted.
+
+    error        answered with a Status of that status; with `"plain": true` as a Service answers, not the API server
+    delay        answered `seconds` later
+    hang         the connection stays open for `seconds`, then it is dropped
+    reset        the connection is dropped
+    html, empty  status 200 with a proxy's page, or with nothing
+    lost         done, and the connection dropped
+    truncated    done, and half of the answer sent as if it were the whole
+    broken       done, and the connection dropped in the middle of the answer
+
+Nothing is done of a call that is hit, unless `after` says so (or the kind does): then it takes effect first.
 """
 
 import re
@@ -10,10 +20,15 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
 from sandbox.kubernetes.errors import ApiError, BadRequest
 from sandbox.kubernetes.metadata import now
 
-_KINDS = ("error", "delay", "reset", "lost")
+_KINDS = ("error", "delay", "hang", "reset", "html", "empty", "lost", "truncated", "broken")
+_DONE = ("lost", "truncated", "broken")
+_DROPPED = ("hang", "reset", "lost")
+_PAGE = "<html><head><title>Access restricted</title></head><body><h1>Please sign in</h1></body></html>"
 _REASONS = {
     400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 409: "Conflict", 410: "Expired",
     422: "Invalid", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout",
@@ -53,6 +68,33 @@ class Rule:
     def seconds(self) -> float:
         """How long a delay takes."""
         return float(self.given.get("seconds", 1.0))
+
+    @property
+    def after(self) -> bool:
+        """Whether the call takes effect first."""
+        return bool(self.given.get("after")) or self.kind in _DONE
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is said for `seconds`."""
+        return self.kind in ("delay", "hang")
+
+    @property
+    def drops(self) -> bool:
+        """Whether there is no answer at all."""
+        return self.kind in _DROPPED
+
+    def instead(self) -> Response | None:
+        """What is answered in place of the API server's own answer; raises Injected for an error of its own."""
+        if self.kind == "html":
+            return HTMLResponse(_PAGE)
+        if self.kind == "empty":
+            return Response()
+        if self.kind == "error" and self.given.get("plain"):
+            return JSONResponse({"detail": self.given.get("message", "sandbox fault")}, int(self.given.get("status", 503)))
+        if self.kind == "error":
+            raise self.error()
+        return None
 
     def error(self) -> Injected:
         """The answer of an `error` rule."""

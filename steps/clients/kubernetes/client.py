@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from steps.clients.kubernetes.errors import refused
+from steps.clients.kubernetes.errors import refused, unavailable
 from steps.clients.kubernetes.kinds import kind_of
 from steps.clients.kubernetes.token import FRESH_SECONDS, Clock, Tokens, TokenSource
 from steps.clients.kubernetes.transport import READ_SECONDS, Answer, Transport
@@ -234,7 +234,10 @@ def _title(kind: str, name: str, namespace: str | None) -> str:
 
 
 def _checked(answer: Answer, what: str, *, writing: bool = False) -> Object:
+    """The object in the answer. TransientError when it is a success without one: a proxy's page, or half an answer."""
     if answer.status >= 400:
         raise refused(answer.status, answer.refusal, what, writing=writing)
-    body: Object = json.loads(answer.data)
-    return body
+    found = answer.object
+    if found is None:
+        raise unavailable(what, f"what answered (HTTP {answer.status}) was not the Kubernetes API")
+    return found

@@ -1,0 +1,120 @@
+"""The AWS stand-in as a process of its own, with its control API; no clusters behind EKS, no durations."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx2
+
+from sandbox.aws.credentials import INTERNAL_KEY, own_credentials
+from sandbox.processes import free_port, spawn, stop, wait_until_listening
+from tests.chaos_faults.inventory import inventory
+
+REGION = "us-west-2"
+SETTLED_SECONDS = 0.5
+"""A little more than the stand-in takes for what takes no time (sandbox/aws/lifecycle.py, UNSEEN_GRACE)."""
+REACHED_SECONDS = 3.0
+PLENTY = ("L-F678F1CE", "L-A4707A72", "L-FE5A380F", "L-0263D0A3", "L-1216C47A", "L-1194D53C", "L-7B6409FD")
+ELSEWHERE = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_CONFIG_FILE": "/nonexistent"}  # fmt: skip
+"""Away from this machine's own AWS settings."""
+
+
+class Cloud:
+    """The stand-in seen from outside. `environment` is what points boto3 to it."""
+
+    def __init__(self, url: str, access_key: str, secret_key: str) -> None:
+        self._url, self._key = url, access_key
+        self._control = httpx2.Client(base_url=f"{url}/_sandbox", timeout=60)
+        self._session: Any = boto3.Session(INTERNAL_KEY, "secret", region_name=REGION)
+        self._clients: dict[str, Any] = {}
+        keys = {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key}
+        self.environment = ELSEWHERE | keys | {"AWS_ENDPOINT_URL": url}
+
+    def close(self) -> None:
+        self._control.close()
+        for client in self._clients.values():
+            client.close()
+
+    def client(self, service: str) -> Any:
+        """boto3's client with somebody else's key: what it calls is in no record."""
+        if service not in self._clients:
+            self._clients[service] = self._session.client(service, endpoint_url=self._url)
+        return self._clients[service]
+
+    def settings(self, **values: Any) -> None:
+        self._control.put("/settings", json=values).raise_for_status()
+
+    def checkpoint(self, name: str) -> None:
+        self._control.put(f"/checkpoints/{name}").raise_for_status()
+
+    def go_back(self, name: str) -> None:
+        self._control.post(f"/checkpoints/{name}").raise_for_status()
+
+    def fault(self, rule: dict[str, Any]) -> None:
+        self._control.post("/faults", json=rule).raise_for_status()
+
+    def struck(self) -> bool:
+        """Whether the one fault has struck; there is none afterwards."""
+        (rule,) = self._control.get("/faults").raise_for_status().json()
+        self._control.delete("/faults").raise_for_status()
+        return bool(rule["times"] == 0)
+
+    @contextmanager
+    def recorded(self) -> Iterator[list[str]]:
+        """The names (service:Operation) of the calls that Podium makes meanwhile, in order; complete at the end."""
+        found: list[str] = []
+        self._control.delete("/calls").raise_for_status()
+        yield found
+        calls = self._control.get("/calls").raise_for_status().json()
+        found += [f"{one['service']}:{one['operation']}" for one in calls if one["access_key"] == self._key]
+
+    def inventory(self, services: Iterable[str]) -> list[str]:
+        return inventory(self.client, sorted(services))
+
+    def settled_inventory(self, services: Iterable[str]) -> list[str]:
+        """Once what is on its way has come about: the same in two looks."""
+        found = self.inventory(services)
+        while services:
+            time.sleep(SETTLED_SECONDS)
+            before, found = found, self.inventory(services)
+            if found == before:
+                break
+        return found
+
+    def reaches(self, services: Iterable[str], wanted: list[str]) -> list[str]:
+        """The inventory as soon as it is the wanted one, or as it is when patience ends."""
+        deadline = time.monotonic() + REACHED_SECONDS
+        while (found := self.inventory(services)) != wanted and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return found
+
+    def secrets(self) -> list[str]:
+        """Every value in Secrets Manager: none of them may ever be shown."""
+        api = self.client("secretsmanager")
+        there = [one["ARN"] for one in api.list_secrets()["SecretList"]]
+        return [api.get_secret_value(SecretId=arn)["SecretString"] for arn in there]
+
+
+@contextmanager
+def running(home: Path) -> Iterator[Cloud]:
+    """The stand-in, started; stopped at the end."""
+    home.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    args = [sys.executable, "-m", "sandbox.aws", "--home", str(home), "--port", str(port)]
+    process = spawn([*args, "--speed", "max", "--no-clusters", "--parent-pipe"], log=home / "aws.log", env=os.environ)
+    try:
+        wait_until_listening(port, process, 30)
+        keys = own_credentials(home)
+        cloud = Cloud(f"http://127.0.0.1:{port}", keys.access_key, keys.secret_key)
+        try:
+            cloud.settings(autopush=True, leave_interfaces=True, quotas=dict.fromkeys(PLENTY, 1000.0))
+            yield cloud
+        finally:
+            cloud.close()
+    finally:
+        stop(process, 20)
