@@ -2,8 +2,7 @@
 
 import os
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,11 @@ import httpx2
 
 from sandbox.aws.credentials import INTERNAL_KEY, own_credentials
 from sandbox.processes import free_port, spawn, stop, wait_until_listening
+from tests.chaos_faults.aws_kinds import READING, combinations
 from tests.chaos_faults.inventory import inventory
+from tests.chaos_faults.kinds import Combination
 
 REGION = "us-west-2"
-SETTLED_SECONDS = 0.5
-"""A little more than the stand-in takes for what takes no time (sandbox/aws/lifecycle.py, UNSEEN_GRACE)."""
-REACHED_SECONDS = 3.0
 PLENTY = ("L-F678F1CE", "L-A4707A72", "L-FE5A380F", "L-0263D0A3", "L-1216C47A", "L-1194D53C", "L-7B6409FD")
 ELSEWHERE = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_CONFIG_FILE": "/nonexistent"}  # fmt: skip
 """Away from this machine's own AWS settings."""
@@ -73,25 +71,14 @@ class Cloud:
         calls = self._control.get("/calls").raise_for_status().json()
         found += [f"{one['service']}:{one['operation']}" for one in calls if one["access_key"] == self._key]
 
-    def inventory(self, services: Iterable[str]) -> list[str]:
-        return inventory(self.client, sorted(services))
+    def combinations(self, calls: list[str]) -> Iterator[Combination]:
+        return combinations(calls)
 
-    def settled_inventory(self, services: Iterable[str]) -> list[str]:
-        """Once what is on its way has come about: the same in two looks."""
-        found = self.inventory(services)
-        while services:
-            time.sleep(SETTLED_SECONDS)
-            before, found = found, self.inventory(services)
-            if found == before:
-                break
-        return found
-
-    def reaches(self, services: Iterable[str], wanted: list[str]) -> list[str]:
-        """The inventory as soon as it is the wanted one, or as it is when patience ends."""
-        deadline = time.monotonic() + REACHED_SECONDS
-        while (found := self.inventory(services)) != wanted and time.monotonic() < deadline:
-            time.sleep(0.05)
-        return found
+    def lines(self, calls: list[str]) -> list[str]:
+        """What there is in the services that any of these calls may have changed."""
+        names = (call.partition(":") for call in calls)
+        written = {service for service, _, operation in names if not operation.startswith(READING)}
+        return inventory(self.client, sorted(written))
 
     def secrets(self) -> list[str]:
         """Every value in Secrets Manager: none of them may ever be shown."""

@@ -5,22 +5,46 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from workflows.context import Clients, Context, set_context
+from steps.clients.aws import Aws
+from steps.clients.kubernetes import Kube
+from tests.chaos_faults.hands import Clients
+from workflows import context
 from workflows.journal import Journal
 from workflows.lease import Lease
 from workflows.ledger import Ledger
 from workflows.phases import GRAPHS
+from workflows.spec import InstallationSpec
+
+
+class UsualHands(context.Clients):
+    """The clients that a step works with when it meets no fault."""
+
+    def __init__(self, clients: Clients) -> None:
+        super().__init__("helm")
+        self._clients = clients
+
+    def aws(self, spec: InstallationSpec) -> Aws:
+        return self._clients.usual.aws
+
+    def kube(self, spec: InstallationSpec, cluster: str, endpoint: str, ca: str) -> Kube:
+        return self._clients.usual.kube or super().kube(spec, cluster, endpoint, ca)
+
+    def enter(self) -> None:
+        """There is a cluster now, and a helm for it."""
+        assert self._clients.usual.helm is not None
+        self.helm = self._clients.usual.helm
 
 
 @contextmanager
-def working_context(helm: str = "helm") -> Iterator[Context]:
+def working_context(clients: Clients) -> Iterator[UsualHands]:
     """The context of this process while the block lasts; its database has no tables, and nothing asks for any."""
     engine = sa.create_engine("sqlite://")
-    made = Context(engine, Journal(engine), Ledger(engine), Clients(helm), GRAPHS, Lease())
-    set_context(made)
+    hands = UsualHands(clients)
+    made = context.Context(engine, Journal(engine), Ledger(engine), hands, GRAPHS, Lease())
+    context.set_context(made)
     try:
-        yield made
+        yield hands
     finally:
-        set_context(None)
+        context.set_context(None)
         made.pool.shutdown()
         engine.dispose()

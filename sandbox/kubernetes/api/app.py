@@ -51,11 +51,10 @@ class Application:
             return failure(error)
 
     async def _serve(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
-        verb, path = request.method, request.url.path
-        if path.startswith(_UNTOUCHED):  # by faults and by the record
+        if request.url.path.startswith(_UNTOUCHED):  # by faults and by the record
             _, response = await self._answer(request, None)
             return await response(scope, receive, send)
-        rule = self._faults.strike(verb, path)
+        rule = self._faults.strike(request)
         early = rule if rule and not rule.after else None
         if early and early.waits:
             await asyncio.sleep(early.seconds)
@@ -64,7 +63,7 @@ class Application:
         identity, response = await self._answer(request, early)
         if rule and rule.after:
             return await self._spoil(rule, request, identity, response, send)
-        self._faults.record(verb, path, request.url.query, response.status_code, identity.name)
+        self._faults.record(request, response.status_code, identity.name)
         await response(scope, receive, send)
         return None
 
@@ -74,9 +73,7 @@ class Application:
             await asyncio.sleep(rule.seconds)
         if rule.drops:
             return self._drop(request, identity.name)
-        self._faults.record(
-            request.method, request.url.path, request.url.query, response.status_code, identity.name
-        )
+        self._faults.record(request, response.status_code, identity.name)
         if rule.kind in ("truncated", "broken"):
             return await self._send_half(request, response, send, whole=rule.kind == "broken")
         try:
@@ -102,7 +99,7 @@ class Application:
 
     def _drop(self, request: Request, user: str) -> None:
         """Closes the connection without an answer."""
-        self._faults.record(request.method, request.url.path, request.url.query, 0, user)
+        self._faults.record(request, 0, user)
         self._transport(request).abort()
 
     def _transport(self, request: Request) -> asyncio.Transport:

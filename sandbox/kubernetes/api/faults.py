@@ -1,7 +1,8 @@
 """Faults on request and the record of calls, at /_sandbox/faults and /_sandbox/calls (administrator's token only).
 
 A rule is `{"match": <regex on "VERB /path">, "kind": one of _KINDS, "status": 503, "reason": "…", "message": "…",
-"seconds": 1, "after": false, "skip": 0, "times": 1}`. `times` null means until deleted.
+"seconds": 1, "after": false, "agent": <regex on the User-Agent>, "skip": 0, "times": 1}`. `times` null means until
+deleted.
 
     error        answered with a Status of that status; with `"plain": true` as a Service answers, not the API server
     delay        answered `seconds` later
@@ -20,6 +21,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from sandbox.kubernetes.errors import ApiError, BadRequest
@@ -102,9 +104,9 @@ class Rule:
         reason = self.given.get("reason") or _REASONS.get(status, "InternalError")
         return Injected(status, str(reason), str(self.given.get("message", f"sandbox fault: {reason}")))
 
-    def strikes(self, call: str) -> bool:
+    def strikes(self, call: str, agent: str) -> bool:
         """Whether this call is hit; counts it."""
-        if self.times == 0 or not self.pattern.search(call):
+        if self.times == 0 or not self.pattern.search(call) or not re.search(self.given.get("agent", ""), agent):
             return False
         if self.skip > 0:
             self.skip -= 1
@@ -126,14 +128,16 @@ class Faults:
         self._calls: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
         self._count = 0
 
-    def strike(self, verb: str, path: str) -> Rule | None:
+    def strike(self, request: Request) -> Rule | None:
         """The first rule that hits this call."""
-        return next((rule for rule in self._rules if rule.strikes(f"{verb} {path}")), None)
+        call, agent = f"{request.method} {request.url.path}", request.headers.get("user-agent", "")
+        return next((rule for rule in self._rules if rule.strikes(call, agent)), None)
 
-    def record(self, verb: str, path: str, query: str, status: int, user: str) -> None:
+    def record(self, request: Request, status: int, user: str) -> None:
         """Notes a finished call; status 0 means that the connection was dropped."""
         self._count += 1
-        entry = {"n": self._count, "at": now(), "verb": verb, "path": path, "query": query}
+        entry = {"n": self._count, "at": now(), "verb": request.method, "path": request.url.path}
+        entry |= {"query": request.url.query, "agent": request.headers.get("user-agent", "")}
         self._calls.append(entry | {"status": status, "user": user})
 
     def control(self, verb: str, what: str, body: Any) -> Any:
@@ -159,6 +163,7 @@ def _rule(given: Any) -> Rule:
         raise BadRequest(f"kind must be one of {', '.join(_KINDS)}")
     try:
         pattern = re.compile(given["match"])
+        re.compile(given.get("agent", ""))
     except re.error as error:
         raise BadRequest(f"match: {error}") from error
     times = given.get("times", 1)

@@ -37,13 +37,24 @@ class ServiceAnswer:
 
 
 class Kube:
-    """One cluster's API. `token` is called for a bearer token, which is kept for ten minutes, less after a 401."""
+    """One cluster's API. `token` is called for a bearer token, which is kept for ten minutes, less after a 401.
 
-    def __init__(self, endpoint: str, ca_data_base64: str, token: TokenSource, clock: Clock | None = None) -> None:
+    `read_seconds`: how long a call may stay without an answer.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        ca_data_base64: str,
+        token: TokenSource,
+        clock: Clock | None = None,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
         self.endpoint = endpoint.rstrip("/")
         self.ca_data = ca_data_base64
         self._tokens = Tokens(token, clock or Clock())
         self._transport = Transport(self.endpoint, ca_data_base64)
+        self._read_seconds = read_seconds
 
     def close(self) -> None:
         self._transport.close()
@@ -164,7 +175,7 @@ class Kube:
         path: str,
         *,
         body: Object | None = None,
-        timeout: float = READ_SECONDS,
+        timeout: float | None = None,
     ) -> ServiceAnswer:
         """HTTP to a Service inside the cluster, through the API server: nothing has to be exposed.
 
@@ -206,7 +217,7 @@ class Kube:
         params: dict[str, str] | None = None,
         body: Object | None = None,
         content_type: str | None = None,
-        read_seconds: float = READ_SECONDS,
+        read_seconds: float | None = None,
     ) -> Answer:
         """One call, and a second one with a fresh token when the first is refused with 401."""
         call = partial(
@@ -216,7 +227,7 @@ class Kube:
             params=params,
             body=body,
             content_type=content_type,
-            read_seconds=read_seconds,
+            read_seconds=self._read_seconds if read_seconds is None else read_seconds,
         )
         token = self._tokens.get()
         answer = call(token.text)
