@@ -1,7 +1,8 @@
 """Faults on command: rules that make chosen calls fail in the ways AWS and networks fail.
 
-A rule: {"match": regular expression on "service:Operation", "kind": one of KINDS, "times": 1, "skip": 0, "after": false,
-and by kind "code", "message", "status", "seconds"}. `times` calls are hit after `skip` matching ones have passed.
+A rule: {"match": regular expression on "service:Operation", "kind": one of KINDS, "times": 1, "skip": 0, "key": "",
+"after": false, and by kind "code", "message", "status", "seconds"}. `times` calls are hit after `skip` matching ones
+have passed; `key`: only those made with this access key.
 
     throttle, 5xx, error    answered with that error
     delay                   answered `seconds` later
@@ -41,6 +42,7 @@ class Rule:
     status: int = 400
     seconds: float = 3600.0
     after: bool = False
+    key: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -76,11 +78,11 @@ class Faults:
         with self.lock:
             self.rules.clear()
 
-    def hit(self, name: str) -> Rule | None:
+    def hit(self, name: str, access_key: str) -> Rule | None:
         """The rule that hits this call (`name` is service:Operation), counted down."""
         with self.lock:
             for rule in self.rules:
-                if rule.times > 0 and re.search(rule.match, name):
+                if rule.times > 0 and rule.key in ("", access_key) and re.search(rule.match, name):
                     if rule.skip > 0:
                         rule.skip -= 1
                         continue

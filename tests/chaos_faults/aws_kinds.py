@@ -43,7 +43,7 @@ TRANSIENT = frozenset({Code.AWS_UNAVAILABLE})
 def combinations(calls: list[str]) -> Iterator[Combination]:
     """`calls`: service:Operation of each request of a step, in order. Each of them in each way."""
     for request in numbered((name, not _operation(name).startswith(READING)) for name in calls):
-        where = {"match": f"^{request.name}$", "skip": request.number, "times": 1, "message": CANARY}
+        where: dict[str, Any] = {"match": f"^{request.name}$", "skip": request.number, "times": 1, "message": CANARY}
         for way, rule in ways_of(request).items():
             yield Combination(request, way, where | rule, TRANSIENT)
         if request.writes:

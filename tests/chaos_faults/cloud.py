@@ -13,12 +13,16 @@ import httpx2
 from sandbox.aws.credentials import INTERNAL_KEY, own_credentials
 from sandbox.processes import free_port, spawn, stop, wait_until_listening
 from tests.chaos_faults.aws_kinds import READING, combinations
-from tests.chaos_faults.inventory import inventory
+from tests.chaos_faults.inventory import SERVICES, inventory
 from tests.chaos_faults.kinds import Combination
 
 REGION = "us-west-2"
 PLENTY = ("L-F678F1CE", "L-A4707A72", "L-FE5A380F", "L-0263D0A3", "L-1216C47A", "L-1194D53C", "L-7B6409FD")
-ELSEWHERE = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_CONFIG_FILE": "/nonexistent"}  # fmt: skip
+ELSEWHERE = {
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+    "AWS_CONFIG_FILE": "/nonexistent",
+}
 """Away from this machine's own AWS settings."""
 
 
@@ -53,14 +57,21 @@ class Cloud:
     def go_back(self, name: str) -> None:
         self._control.post(f"/checkpoints/{name}").raise_for_status()
 
-    def fault(self, rule: dict[str, Any]) -> None:
-        self._control.post("/faults", json=rule).raise_for_status()
+    def fault(self, *rules: dict[str, Any]) -> None:
+        """Only Podium's own requests fail; the cluster's controllers go on."""
+        self._control.post("/faults", json=[rule | {"key": self._key} for rule in rules]).raise_for_status()
 
     def struck(self) -> bool:
         """Whether the one fault has struck; there is none afterwards."""
         (rule,) = self._control.get("/faults").raise_for_status().json()
         self._control.delete("/faults").raise_for_status()
         return bool(rule["times"] == 0)
+
+    def mend(self) -> list[str]:
+        """Takes all faults back; what those that have not struck were meant for."""
+        left = self._control.get("/faults").raise_for_status().json()
+        self._control.delete("/faults").raise_for_status()
+        return [rule["match"] for rule in left if rule["times"] > 0]
 
     @contextmanager
     def recorded(self) -> Iterator[list[str]]:
@@ -79,6 +90,10 @@ class Cloud:
         names = (call.partition(":") for call in calls)
         written = {service for service, _, operation in names if not operation.startswith(READING)}
         return inventory(self.client, sorted(written))
+
+    def everything(self) -> list[str]:
+        """What there is in all services."""
+        return inventory(self.client, SERVICES)
 
     def secrets(self) -> list[str]:
         """Every value in Secrets Manager: none of them may ever be shown."""

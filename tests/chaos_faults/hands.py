@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from steps.clients.aws import Aws, AwsTarget
@@ -11,7 +12,9 @@ from tests.chaos_faults.cloud import REGION
 from tests.chaos_faults.kinds import IMPATIENT, ONCE, REPEATED
 
 IMPATIENCE_SECONDS = 0.3
-HELM_IMPATIENCE_SECONDS = 4.0
+NO_PAUSES = (0.0,)
+"""A reading from the cluster is tried twice."""
+HELM_IMPATIENCE_SECONDS = 6.0
 """A run of helm that is not made to hang takes a second or two."""
 
 
@@ -54,8 +57,8 @@ class Clients:
         """From now on there is a cluster; `helm` is the program's path."""
         for name, hands in self.by_name.items():
             read_seconds = IMPATIENCE_SECONDS if name == IMPATIENT else 30.0
-            aws = self.usual.aws
-            hands.kube = Kube(endpoint, ca, lambda: aws.cluster_token(cluster), read_seconds=read_seconds)
+            token = partial(self.usual.aws.cluster_token, cluster)
+            hands.kube = Kube(endpoint, ca, token, read_seconds=read_seconds, pauses=NO_PAUSES)
             hands.helm = Helm(helm, HELM_IMPATIENCE_SECONDS if name == IMPATIENT else 60)
 
     def fresh(self, name: str) -> Hands:

@@ -15,21 +15,21 @@ from tests.chaos_faults.kinds import Combination, Request, numbered
 REPOSITORY = "https://charts.example.com"
 API = "https://127.0.0.1:6443"
 PULLING = {
-    "throttled": f'Error: failed to fetch {REPOSITORY}/x.tgz : 429 Too Many Requests',
+    "throttled": f"Error: failed to fetch {REPOSITORY}/x.tgz : 429 Too Many Requests",
     "500": f'Error: looks like "{REPOSITORY}" is not a valid chart repository or cannot be reached: failed to fetch '
     f"{REPOSITORY}/index.yaml : 500 Internal Server Error",
-    "reset": f'Error: Get "{REPOSITORY}/index.yaml": read tcp 10.0.0.1:4711->10.0.0.2:443: read: connection reset by peer',
+    "reset": f'Error: Get "{REPOSITORY}/index.yaml": read tcp 10.0.0.1:4711->10.0.0.2:443: read: connection reset',
     "denied": f"Error: failed to fetch {REPOSITORY}/x.tgz : 401 Unauthorized",
     "broken off": "Error: unexpected EOF",
     "page": f'Error: looks like "{REPOSITORY}" is not a valid chart repository or cannot be reached: error converting '
     "YAML to JSON: yaml: line 7: mapping values are not allowed in this context",
 }
 DEPLOYING = {
-    "throttled": f"Error: UPGRADE FAILED: the server has received too many requests and has asked us to try again later",
+    "throttled": "Error: UPGRADE FAILED: the server has received too many requests and has asked us to try again later",
     "500": "Error: UPGRADE FAILED: Internal error occurred: etcdserver: request timed out",
-    "reset": f'Error: Kubernetes cluster unreachable: Get "{API}/version": dial tcp 127.0.0.1:6443: connect: connection refused',
-    "denied": 'Error: UPGRADE FAILED: roles.rbac.authorization.k8s.io is forbidden: User "podium" cannot create resource',
-    "quota": 'Error: UPGRADE FAILED: deployments.apps "x" is forbidden: exceeded quota: objects, limited: count/deployments=1',
+    "reset": f'Error: Kubernetes cluster unreachable: Get "{API}/version": dial tcp: connect: connection refused',
+    "denied": 'Error: UPGRADE FAILED: roles.rbac.authorization.k8s.io is forbidden: User "podium" cannot create it',
+    "quota": 'Error: UPGRADE FAILED: deployments.apps "x" is forbidden: exceeded quota: objects, limited: services=1',
     "conflict": "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress",
 }
 SCRIPTS = {
@@ -97,6 +97,9 @@ class HelmInFront:
 
     def _spoilt(self, request: Request) -> Combination:
         """A repository that serves a page under the chart's name: what was pulled is no archive."""
-        script = '"$real" "$@"; for each; do case "$last" in --destination) echo "<html>" > "$each"/*.tgz;; esac; last=$each; done; exit 0'
+        script = (
+            '"$real" "$@"; for each; do if [ "$last" = --destination ]; then '
+            'for chart in "$each"/*.tgz; do echo "<html>" > "$chart"; done; fi; last=$each; done; exit 0'
+        )
         codes = frozenset({Code.HELM_FAILED})
         return Combination(request, "half an archive", {"verb": "pull", "script": script}, codes, False, Fault.USER)

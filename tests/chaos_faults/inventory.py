@@ -30,6 +30,9 @@ _CHANCE = (
     (re.compile(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b"), "MAC"),
     (re.compile(r"\b(?:ip|ec2)-[\d-]+"), "HOST"),
     (re.compile(r"id/[0-9A-Fa-f]{32}"), "id/ISSUER"),
+    (re.compile(r"\ba[0-9a-f]{31}\b"), "BALANCER"),
+    (re.compile(r":\d{5}\b"), ":PORT"),
+    (re.compile(r"-\d{4}(?:-\d\d){4}\b"), "-TIME"),
     (re.compile(r"(secret:[\w/!.-]+)-\w{6}\b"), r"\1"),
     (re.compile(r"rds!db-[\w-]+"), "rds!db"),
     (re.compile(r"-final-[0-9a-f]{12}"), "-final"),
@@ -161,3 +164,4 @@ _PARTS: dict[str, Callable[[Client], Iterator[dict[str, Any]]]] = {
     "secretsmanager": _secrets,
 }
 """By the services' names in signatures, as the stand-in's call log has them."""
+SERVICES = tuple(sorted(_PARTS))

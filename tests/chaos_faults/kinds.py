@@ -1,6 +1,6 @@
 """What a fault is: a request that fails in one way, and what Podium must make of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ HANG_SECONDS = 1.5
 """How long a stand-in stays silent: longer than the impatient client waits."""
 ONCE, REPEATED, IMPATIENT = "once", "repeated", "impatient"
 """Which client makes the request: one try, two tries within botocore, or one that waits for a third of a second."""
-BEFORE = {
+BEFORE: Mapping[str, dict[str, Any]] = {
     "throttled": {"kind": "throttle"},
     "500": {"kind": "5xx"},
     "timeout": {"kind": "hang", "seconds": HANG_SECONDS},
@@ -22,7 +22,7 @@ BEFORE = {
     "broken off": {"kind": "broken"},
 }
 """What may happen to any request; the words are those of the table in docs/reliability.md, the rules the stand-ins'."""
-DONE = {
+DONE: Mapping[str, dict[str, Any]] = {
     "throttled, done": {"kind": "throttle", "after": True},
     "500, done": {"kind": "5xx", "after": True},
     "timeout, done": {"kind": "hang", "after": True, "seconds": HANG_SECONDS},
@@ -79,4 +79,4 @@ def numbered(calls: Iterable[tuple[str, bool]]) -> list[Request]:
 
 def ways_of(request: Request) -> dict[str, dict[str, Any]]:
     """The ways in which any system's request may fail."""
-    return BEFORE | (DONE if request.writes else {})
+    return {**BEFORE, **(DONE if request.writes else {})}

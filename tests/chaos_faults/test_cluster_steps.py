@@ -5,7 +5,7 @@ The example is installed in a sandbox without any fault. Then each step of its p
 on what is installed, or with what it makes undone before each of them (RESETS).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 
 from steps import charts, databases, migration, sealed_secrets
+from steps.names import Owner
 from tests.chaos_faults.cloud import Cloud
 from tests.chaos_faults.cluster import Cluster
 from tests.chaos_faults.contexts import working_context
-from tests.chaos_faults.hands import Clients, Hands, Step
+from tests.chaos_faults.hands import Clients, Step
 from tests.chaos_faults.helm import HelmInFront
 from tests.chaos_faults.kinds import Combination
 from tests.chaos_faults.trials import Trials, completed
-from tests.chaos_faults.walks import AT_AWS, IN_CLUSTER, OPERATIONS, Walk, by_turns, in_order
+from tests.chaos_faults.walks import AT_AWS, IN_CLUSTER, OPERATIONS, Walk, by_turns
 from tests.chaos_faults.worlds import Resets
 from tests.e2e.harness import Sandbox
-from steps.names import Owner
 from workflows.phases import INSTALL, UNINSTALL
 
 REMADE = {
@@ -78,7 +78,7 @@ class Installed:
         if name in REMADE:
             completed(partial(self.made[phase, REMADE[name]], usual))
         elif name == "databases.clean_up":
-            self._ran(phase, "databases.ensure_job" if phase == "databases" else "databases.ensure_separation_job")
+            completed(partial(self.made[phase, "databases.ensure_job"], usual))
         elif name in ("databases.ensure_job", "databases.ensure_separation_job"):
             databases.clean_up(kube, owner, namespace)
         elif name == "migration.ensure_job":
@@ -89,12 +89,6 @@ class Installed:
             usual.aws.secrets.delete(owner.names.secret("conductor-api-key"))
         elif name == "charts.ensure_release":
             self._reset_release(phase)
-
-    def _ran(self, phase: str, name: str) -> None:
-        job = completed(partial(self.made[phase, name], self.clients.usual))
-        kube = self.clients.usual.kube
-        assert kube is not None
-        completed(partial(databases.await_job, kube, self.walk.spec.namespace, job))
 
     def _reset_release(self, chart: str) -> None:
         """KEDA is made anew; the others are upgraded to what they are."""
@@ -130,15 +124,11 @@ def test_every_request_in_the_cluster_may_fail_in_every_way(installed: Installed
     trials = Trials([installed.cluster, installed.helm, installed.cloud], installed.clients)
 
     def tried(phase: str, name: str, step: Step) -> Any:
+        if name in trials.tally.requests and not name.startswith("charts."):
+            return completed(partial(step, installed.clients.usual))
         trials.choose = some if name.startswith("charts.") and phase != "sealed-secrets" else list
         world = Resets(lambda: installed.cluster.lines([]), lambda: installed.reset(phase, name))
-        print(phase, name, flush=True)
-        before = len(trials.failures)
-        try:
-            return trials.of(name, step, world)
-        finally:
-            for one in trials.failures[before:]:
-                print("FAILED", one[:700], flush=True)
+        return trials.of(name, step, world)
 
     with working_context(installed.clients) as hands:
         hands.enter()

@@ -12,12 +12,12 @@ the request fails once, and then
 import json
 import time
 import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ContextManager, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from steps.clients.aws import Aws
 from steps.clients.kubernetes import Kube
@@ -41,7 +41,7 @@ FOR_THE_LOG = ("leftovers.sweep ", "charts.ensure_release ")
 class System(Protocol):
     """A part of the outside: its record of requests, its faults, what it holds."""
 
-    def recorded(self) -> ContextManager[list[str]]:
+    def recorded(self) -> AbstractContextManager[list[str]]:
         """Podium's requests meanwhile, in order; complete at the end."""
 
     def combinations(self, calls: list[str]) -> Iterator[Combination]: ...
@@ -65,6 +65,7 @@ class Tally:
     requests: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
 
 @dataclass
@@ -79,6 +80,13 @@ class Trials:
 
     def of(self, name: str, step: Step, world: World) -> Any:
         """Tries the step under its faults, then leaves the world as after a run without. Returns that run's result."""
+        self.tally.seconds[name] -= time.monotonic()
+        try:
+            return self._tried(name, step, world)
+        finally:
+            self.tally.seconds[name] += time.monotonic()
+
+    def _tried(self, name: str, step: Step, world: World) -> Any:
         hands = self.clients.fresh("once")
         world.begin()
         with ExitStack() as stack:
@@ -86,7 +94,7 @@ class Trials:
             result = completed(partial(step, hands))
         seen = list(zip(self.systems, calls, strict=True))
         world.ended(lambda: [line for system, made in seen for line in system.lines(made)])
-        secrets = [value for system in self.systems for value in system.secrets()]
+        last, secrets = result, [value for system in self.systems for value in system.secrets()]
         for system, made in seen:
             every = list(system.combinations(made))
             self.tally.requests[name] += len({one.request for one in every})
@@ -94,8 +102,8 @@ class Trials:
                 world.back()
                 trial = Trial(f"{name} {combination}", combination, system, self.clients, secrets)
                 self._note(name, trial, step, shown(result), world)
-        world.finish()
-        return result
+                last = trial.result
+        return world.finish(result, last)
 
     def _note(self, name: str, trial: "Trial", step: Step, result: str, world: World) -> None:
         try:
@@ -117,7 +125,7 @@ class Trial:
     system: System
     clients: Clients
     secrets: list[str]
-    result: str = ""
+    result: Any = None
 
     def run(self, step: Step) -> str:
         """How it went: `succeeded`, `missed` (the request was not made again), or the error's code."""
@@ -136,14 +144,14 @@ class Trial:
             if not ended or isinstance(found, Pending):
                 found = completed(partial(step, self.clients.usual))
         assert not isinstance(found, NeedsPerson | Blocked), f"{self.name}: {found}"
-        self.result = shown(found)
+        self.result = found
         return outcome if struck else "missed"
 
     def compare(self, result: str, more: list[str], less: list[str]) -> None:
         """Result and world are as in a run without the fault; what is not transient may be told as a warning."""
         told = not self.combination.transient or self.name.startswith(FOR_THE_LOG)
-        assert self.result == result or told, f"{self.name}: {self.result}, not {result}"
-        assert not (more or less), f"{self.name}: too much: {more}, missing: {less}"
+        assert shown(self.result) == result or told, f"{self.name}: {self.result}, not {result}"
+        assert (more, less) == ([], []), f"{self.name}: too much: {more}, missing: {less}"
 
     def check(self, error: PodiumError) -> None:
         """It is the error that this fault must become."""

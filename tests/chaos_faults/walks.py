@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.chaos_faults.hands import Hands
 from tests.chaos_faults.kinds import Combination
-from tests.chaos_faults.trials import Trier, TriedRun
+from tests.chaos_faults.trials import TriedRun, Trier
 from tests.e2e.harness import guide
 from workflows.facts import Facts
 from workflows.graph import Graph, Phase

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from tests.chaos_faults.settling import reaches, settled
 
@@ -25,8 +25,8 @@ class World(Protocol):
     def difference(self) -> tuple[list[str], list[str]]:
         """What is there now and was not after the run without a fault, and the other way round."""
 
-    def finish(self) -> None:
-        """Everything as after the run without a fault."""
+    def finish(self, first: Any, last: Any) -> Any:
+        """Everything as after a run of the step: whose result is returned, the first one's or the last one's."""
 
 
 class Keeps(Protocol):
@@ -57,8 +57,9 @@ class Checkpoints:
     def difference(self) -> tuple[list[str], list[str]]:
         return reaches(self._look, self._wanted)
 
-    def finish(self) -> None:
+    def finish(self, first: Any, last: Any) -> Any:
         self.cloud.go_back("after")
+        return first
 
 
 @dataclass
@@ -84,5 +85,5 @@ class Resets:
     def difference(self) -> tuple[list[str], list[str]]:
         return reaches(self.look, self._wanted)
 
-    def finish(self) -> None:
-        """The last run left it so."""
+    def finish(self, first: Any, last: Any) -> Any:
+        return last

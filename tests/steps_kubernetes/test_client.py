@@ -8,7 +8,7 @@ import yaml
 
 from steps import objects
 from steps.clients.kubernetes import Kube, kubeconfig
-from steps.errors import Code, PodiumError, TransientError
+from steps.errors import Code, CredentialsError, PodiumError, TransientError
 from steps.names import Owner
 from tests.steps_kubernetes.recorded_api import RecordedApi
 
@@ -213,3 +213,29 @@ def test_what_is_not_the_apis_answer_is_tried_again(api: RecordedApi, kube: Kube
         with pytest.raises(TransientError, match="was not the Kubernetes API") as caught:
             ask()
         assert caught.value.code is Code.KUBERNETES_UNAVAILABLE
+
+
+def test_a_reading_is_tried_again_at_once_and_a_write_is_not(api: RecordedApi, kube: Kube) -> None:
+    api.answer(f"GET {DEPLOYMENTS}/conductor", 503, status(503, "starting"))
+    api.answer(f"GET {DEPLOYMENTS}/conductor", 200, "<html>Please sign in</html>")
+    api.answer(f"GET {DEPLOYMENTS}/conductor", 200, {"kind": "Deployment"})
+    assert kube.get("Deployment", "conductor", "dbos") == {"kind": "Deployment"}
+    write = "PATCH /api/v1/namespaces/dbos/configmaps/settings"
+    api.answer(write, 503, status(503, "starting"))
+    with pytest.raises(TransientError):
+        kube.apply(CONFIG_MAP)
+    assert api.calls.count(write) == 1
+
+
+def test_credentials_that_do_not_work_are_not_tried_again_by_the_client(api: RecordedApi) -> None:
+    asked: list[str] = []
+
+    def token() -> str:
+        asked.append("token")
+        raise CredentialsError.by_user(Code.AWS_CREDENTIALS_EXPIRED, "expired", "renew them")
+
+    client = Kube(api.endpoint, api.ca_data, token)
+    with pytest.raises(CredentialsError):
+        client.get("Deployment", "conductor", "dbos")
+    client.close()
+    assert asked == ["token"]

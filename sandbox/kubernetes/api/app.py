@@ -85,8 +85,8 @@ class Application:
     async def _send_half(self, request: Request, response: Response, send: Send, *, whole: bool) -> None:
         """Half of the body; `whole`: announced as the whole one, and the connection closed in the middle of it."""
         if isinstance(response, StreamingResponse):
-            chunks = [chunk if isinstance(chunk, bytes) else bytes(chunk, "utf-8") async for chunk in response.body_iterator]
-            body = b"".join(chunks)
+            chunks = [chunk async for chunk in response.body_iterator]
+            body = b"".join(one.encode() if isinstance(one, str) else bytes(one) for one in chunks)
         else:
             body = bytes(response.body)
         half = body[: len(body) // 2]
@@ -111,9 +111,7 @@ class Application:
         try:
             identity = await self._authenticator.identify(request.headers)
             instead = rule.instead() if rule else None
-            if instead is not None:
-                return identity, instead
-            return identity, await dispatch(self._server, request, identity)
+            return identity, instead or await dispatch(self._server, request, identity)
         except Injected as error:
             return identity, _injected(error)
         except UnknownPath:

@@ -93,7 +93,9 @@ class Rule:
         if self.kind == "empty":
             return Response()
         if self.kind == "error" and self.given.get("plain"):
-            return JSONResponse({"detail": self.given.get("message", "sandbox fault")}, int(self.given.get("status", 503)))
+            return JSONResponse(
+                {"detail": self.given.get("message", "sandbox fault")}, int(self.given.get("status", 503))
+            )
         if self.kind == "error":
             raise self.error()
         return None

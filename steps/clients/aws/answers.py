@@ -2,8 +2,8 @@
 
 botocore takes any JSON body that it cannot read for an empty one, any XML document for a result without fields, and a
 connection that breaks within a body for its end (`enforce_content_length=False`). So a page with status 200 would look
-like success, or like an empty list. Here an answer of status 2xx must have the form of its operation's protocol:
-a JSON object, or an XML document whose root is `<…Response>` (Smithy, "AWS protocols"). CBOR says itself when it is cut.
+like success, or like an empty list. Here an answer of status 2xx must have the form of its operation's protocol: a JSON
+object, or an XML document whose root is `<…Response>` (Smithy, "AWS protocols"). CBOR says itself when it is cut.
 """
 
 import json
@@ -17,11 +17,12 @@ _XML = frozenset({"ec2", "query", "rest-xml"})
 _JSON = frozenset({"json", "rest-json"})
 
 
-def check_answer(http_response: Any, model: Any, **_event: Any) -> None:
+def check_answer(**event: Any) -> None:
     """botocore's event `after-call`. Raises ResponseParserError when the answer is none of AWS's.
 
-    `http_response`: botocore.awsrequest.AWSResponse; `model`: botocore.model.OperationModel.
+    It has `http_response` (botocore.awsrequest.AWSResponse) and `model` (botocore.model.OperationModel).
     """
+    http_response, model = event["http_response"], event["model"]
     if http_response.status_code >= 300 or model.has_streaming_output:
         return
     protocol, body = model.service_model.resolved_protocol, http_response.content

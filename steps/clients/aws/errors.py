@@ -157,7 +157,9 @@ def is_quiet(error: Exception, service: str) -> bool:
     return service in QUIET_SERVICES or (isinstance(error, BotoCoreError) and not isinstance(error, _NO_ANSWER))
 
 
-def translate(error: Exception, service: str, region: str, principal: str | None) -> PodiumError:
+def translate(  # noqa: PLR0911 - one line per kind
+    error: Exception, service: str, region: str, principal: str | None
+) -> PodiumError:
     """Podium's error for one of botocore's. `service` is boto3's name of it, `principal` who called, if known."""
     if isinstance(error, ClientError):
         return _of_answer(error, service, region, principal)
@@ -182,7 +184,9 @@ def translate(error: Exception, service: str, region: str, principal: str | None
 
 def incomplete(error: LookupError, service: str, region: str) -> TransientError:
     """For an answer in which a part is missing that AWS documents as always there."""
-    return _unreadable(service, region, f"without {error.args[0] if error.args else 'what was asked for'!s}"[:TEXT_LIMIT])
+    return _unreadable(
+        service, region, f"without {error.args[0] if error.args else 'what was asked for'!s}"[:TEXT_LIMIT]
+    )
 
 
 def _of_answer(  # noqa: PLR0911 - one line per kind

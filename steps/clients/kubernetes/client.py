@@ -4,6 +4,7 @@ Writing is server-side apply with the field manager `podium` (design.md §5). No
 """
 
 import json
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,12 +14,16 @@ from steps.clients.kubernetes.errors import refused, unavailable
 from steps.clients.kubernetes.kinds import kind_of
 from steps.clients.kubernetes.token import FRESH_SECONDS, Clock, Tokens, TokenSource
 from steps.clients.kubernetes.transport import READ_SECONDS, Answer, Transport
+from steps.errors import CredentialsError, TransientError
 
 Object = dict[str, Any]
 WRITING = {"fieldManager": "podium", "fieldValidation": "Strict"}
 """Parameters of every write: whose the fields are, and that an unknown or repeated one is refused, not dropped."""
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
+READ_PAUSES = (0.2, 0.8)
+QUICK_SECONDS = 2.0
+"""A reading that took longer to fail is not tried again: its step's next try is soon enough."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class ServiceAnswer:
 class Kube:
     """One cluster's API. `token` is called for a bearer token, which is kept for ten minutes, less after a 401.
 
-    `read_seconds`: how long a call may stay without an answer.
+    `read_seconds`: how long a call may stay without an answer; `pauses`: seconds between the tries of one reading.
     """
 
     def __init__(
@@ -49,12 +54,13 @@ class Kube:
         token: TokenSource,
         clock: Clock | None = None,
         read_seconds: float = READ_SECONDS,
+        pauses: tuple[float, ...] = READ_PAUSES,
     ) -> None:
         self.endpoint = endpoint.rstrip("/")
         self.ca_data = ca_data_base64
         self._tokens = Tokens(token, clock or Clock())
         self._transport = Transport(self.endpoint, ca_data_base64)
-        self._read_seconds = read_seconds
+        self._read_seconds, self._pauses = read_seconds, pauses
 
     def close(self) -> None:
         self._transport.close()
@@ -65,10 +71,7 @@ class Kube:
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """The object, or None when there is none (or its kind is not served)."""
-        answer = self._send("GET", kind_of(kind).path(namespace, name))
-        if answer.status == 404:
-            return None
-        return _checked(answer, _title(kind, name, namespace))
+        return self._read(kind_of(kind).path(namespace, name), _title(kind, name, namespace))
 
     def list(
         self,
@@ -86,10 +89,8 @@ class Kube:
         params = {
             name: ",".join(f"{key}={value}" for key, value in terms.items()) for name, terms in wanted.items() if terms
         }
-        answer = self._send("GET", kind_of(kind).path(namespace), params=params)
-        if answer.status == 404:
-            return []
-        items: list[Object] = _checked(answer, f"list of {kind}").get("items") or []
+        found = self._read(kind_of(kind).path(namespace), f"list of {kind}", params)
+        items: list[Object] = (found or {}).get("items") or []
         return items
 
     def apply(self, manifest: Object) -> Object:
@@ -194,6 +195,25 @@ class Kube:
         if answer.status >= 400 and answer.refusal:
             raise refused(answer.status, answer.refusal, f"Service {namespace}/{service}", writing=False)
         return ServiceAnswer(answer.status, answer.text)
+
+    def _read(self, path: str, what: str, params: dict[str, str] | None = None) -> Object | None:
+        """One object or one list of them; None for 404. Tried again at once where that may help.
+
+        A step tries again from its beginning, and few times: one that reads a dozen things would not get through a
+        network of which every tenth answer is lost. Reading may be repeated without asking anybody.
+        """
+        for pause in (*self._pauses, None):
+            began = time.monotonic()
+            try:
+                answer = self._send("GET", path, params=params)
+                return None if answer.status == 404 else _checked(answer, what)
+            except CredentialsError:
+                raise
+            except TransientError:
+                if pause is None or time.monotonic() - began > QUICK_SECONDS:
+                    raise
+                time.sleep(pause)
+        raise AssertionError("unreachable")
 
     def _post(self, manifest: Object, params: dict[str, str]) -> Answer:
         path = kind_of(manifest["kind"]).path(manifest["metadata"].get("namespace"))
