@@ -4,7 +4,7 @@ One world is walked from an empty account to the installed example and back to a
 runner that tries each step under its faults first (tests/chaos_faults/trials.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,13 @@ import pytest
 from tests.chaos_faults.cloud import Cloud, running
 from tests.chaos_faults.contexts import working_context
 from tests.chaos_faults.hands import Clients, Step
-from tests.chaos_faults.trials import Trials, completed
+from tests.chaos_faults.trials import Tally, Trials, completed
 from tests.chaos_faults.walks import AT_AWS, Walk, by_turns
 from tests.chaos_faults.worlds import Checkpoints
 from workflows.phases import INSTALL, UNINSTALL
+
+FEW = ("network", "egress", "registry")
+"""Phases that are tried in `make test`: what AWS gives no token for, what it does, and another service."""
 
 
 @pytest.fixture
@@ -29,20 +32,23 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def trials(cloud: Cloud) -> Iterator[Trials]:
+def trials(cloud: Cloud, tallied: Callable[[str, Tally], None]) -> Iterator[Trials]:
     clients = Clients()
     with working_context(clients):
-        yield Trials([cloud], clients)
+        found = Trials([cloud], clients)
+        yield found
     clients.close()
+    tallied("AWS", found.tally)
 
 
-def walk(cloud: Cloud, trials: Trials) -> None:
+def walk(cloud: Cloud, trials: Trials, phases: Collection[str] = AT_AWS) -> None:
+    """From nothing to nothing. `phases`: whose steps are tried."""
     world = Checkpoints(cloud)
     walk = Walk(trials.clients.usual, data="retain", force=True)
 
-    def tried(_phase: str, name: str, step: Step) -> Any:
+    def tried(phase: str, name: str, step: Step) -> Any:
         """A step that several phases have, or one phase several times, is tried once."""
-        if name in trials.tally.requests:
+        if name in trials.tally.requests or phase not in phases:
             return completed(partial(step, trials.clients.usual))
         return trials.of(name, step, world)
 
@@ -58,6 +64,6 @@ def test_every_request_to_aws_may_fail_in_every_way(cloud: Cloud, trials: Trials
 
 def test_a_request_to_aws_may_fail_in_one_way_or_another(cloud: Cloud, trials: Trials) -> None:
     trials.choose = by_turns
-    walk(cloud, trials)
+    walk(cloud, trials, FEW)
     assert trials.failures == []
-    assert sum(trials.tally.faults.values()) > 150
+    assert trials.tally.faults.total() > 50

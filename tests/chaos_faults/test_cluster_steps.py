@@ -5,7 +5,7 @@ The example is installed in a sandbox without any fault. Then each step of its p
 on what is installed, or with what it makes undone before each of them (RESETS).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from tests.chaos_faults.contexts import working_context
 from tests.chaos_faults.hands import Clients, Step
 from tests.chaos_faults.helm import HelmInFront
 from tests.chaos_faults.kinds import Combination
-from tests.chaos_faults.trials import Trials, completed
+from tests.chaos_faults.trials import Tally, Trials, completed
 from tests.chaos_faults.walks import AT_AWS, IN_CLUSTER, OPERATIONS, Walk, by_turns
 from tests.chaos_faults.worlds import Resets
 from tests.e2e.harness import Sandbox
@@ -38,6 +38,10 @@ REMADE = {
     "sealed_secrets.delete_sealed": "sealed_secrets.ensure_five",
 }
 """What an uninstall's step unmakes, and the install's step of the same phase that makes it."""
+
+
+GIVEN = ("preflight", "network", "cluster")
+"""Phases that do something else where network and cluster are given."""
 
 
 class Installed:
@@ -69,6 +73,20 @@ class Installed:
         self.cluster.close()
         self.cloud.close()
         self.clients.close()
+
+    def given(self) -> dict[str, Any]:
+        """The spec of another installation that is given this one's network, cluster and database."""
+        known = self.walk.facts
+        password = {key: value for key, value in known["db_master_secret"].items() if value}
+        server = {"host": known["db_host"], "port": known["db_port"], "username": known["db_master_username"]}
+        subnets = {f"{kind}_subnet_ids": known[f"{kind}_subnet_ids"] for kind in ("public", "private")}  # type: ignore[literal-required]
+        return {
+            "name": "other-conductor",
+            "namespace": "other",
+            "network": {"existing": {"vpc_id": known["vpc_id"], **subnets}},
+            "cluster": {"existing_name": known["cluster_name"]},
+            "database": {"existing": {**server, "password": password}},
+        }
 
     def reset(self, phase: str, name: str) -> None:
         """Undoes what the step is about to do, where it would otherwise have nothing to do."""
@@ -120,19 +138,25 @@ def some(every: list[Combination]) -> list[Combination]:
 
 
 @pytest.mark.chaos
-def test_every_request_in_the_cluster_may_fail_in_every_way(installed: Installed) -> None:
+def test_every_request_in_the_cluster_may_fail_in_every_way(
+    installed: Installed, tallied: Callable[[str, Tally], None]
+) -> None:
     trials = Trials([installed.cluster, installed.helm, installed.cloud], installed.clients)
 
     def tried(phase: str, name: str, step: Step) -> Any:
+        """As in tests/chaos_faults/test_aws_steps.py; charts each, and preflight, known from there, by turns."""
         if name in trials.tally.requests and not name.startswith("charts."):
             return completed(partial(step, installed.clients.usual))
         trials.choose = some if name.startswith("charts.") and phase != "sealed-secrets" else list
+        trials.choose = by_turns if name == "preflight.check" else trials.choose
         world = Resets(lambda: installed.cluster.lines([]), lambda: installed.reset(phase, name))
         return trials.of(name, step, world)
 
     with working_context(installed.clients) as hands:
         hands.enter()
         installed.walk.go(INSTALL, IN_CLUSTER, tried)
+        Walk(installed.clients.usual, installed.given()).go(INSTALL, GIVEN, tried)
         installed.walk.go(UNINSTALL, {"survey"}, tried)
         installed.walk.go(UNINSTALL, IN_CLUSTER, tried)
+    tallied("In the cluster", trials.tally)
     assert trials.failures == []

@@ -289,7 +289,7 @@ UNINSTALLING = (
     denied("network", "ec2:DeleteVpc", "UnauthorizedOperation"),
     denied("registry", "ecr:DeleteRepository", "AccessDeniedException"),
     denied("preflight", "secretsmanager:DeleteSecret", "AccessDeniedException"),
-    page("proof", "tagging:GetResources", "AWS_UNAVAILABLE", "proxy"),
+    denied("proof", "tagging:GetResources", "AccessDeniedException"),
 )
 
 

@@ -34,7 +34,7 @@ R = TypeVar("R")
 
 ATTEMPTS = 6
 PATIENCE_SECONDS = 60.0
-FOR_THE_LOG = ("leftovers.sweep ", "charts.ensure_release ")
+FOR_THE_LOG = ("leftovers.sweep ", "charts.ensure_release ", "smoke.run_smoke_test ")
 """Steps whose result says what this very call did, or met; no phase makes anything of it."""
 
 

@@ -21,10 +21,10 @@ OPERATIONS = {INSTALL: "11111111-install", UNINSTALL: "22222222-uninstall"}
 
 
 class Walk:
-    """What is known of the installation so far. `options`: of the uninstall."""
+    """What is known of the installation so far. `changes`: to the guide's spec; `options`: of the uninstall."""
 
-    def __init__(self, hands: Hands, **options: Any) -> None:
-        self.spec = InstallationSpec.model_validate(guide())
+    def __init__(self, hands: Hands, changes: dict[str, Any] | None = None, **options: Any) -> None:
+        self.spec = InstallationSpec.model_validate(guide(**(changes or {})))
         self.facts: Facts = {}
         self._hands, self._options = hands, options
 
