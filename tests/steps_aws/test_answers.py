@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from steps.clients.aws import Aws
+from steps.clients.aws import Aws, AwsTarget
 from steps.clients.aws.quotas import VPCS
 from steps.errors import Code, Fault, TransientError
 from steps.names import Owner
@@ -58,3 +58,14 @@ def test_half_an_answer_with_a_secret_in_it_is_not_shown(aws: Aws, cloud: Cloud,
     with pytest.raises(TransientError) as caught:
         aws.secrets.value(name)
     assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_page_in_place_of_an_assumed_roles_credentials_is_tried_again(aws: Aws, cloud: Cloud, owner: Owner) -> None:
+    aws.iam.make_role(owner.names.cluster_role, "eks.amazonaws.com", "a test's", owner.tags("role"))
+    arn = aws.identity().arn.split(":")[4]
+    assumed = Aws(AwsTarget(aws.region, role_arn=f"arn:aws:iam::{arn}:role/{owner.names.cluster_role}"))
+    cloud.fault(match="^sts:AssumeRole$", kind="html")
+    with pytest.raises(TransientError, match="was not AWS") as caught:
+        assumed.network.vpcs({})
+    assumed.close()
+    assert caught.value.code is Code.AWS_UNAVAILABLE
