@@ -19,8 +19,8 @@ from tests.chaos_faults.walks import AT_AWS, Walk, by_turns
 from tests.chaos_faults.worlds import Checkpoints
 from workflows.phases import INSTALL, UNINSTALL
 
-FEW = ("network", "egress", "registry")
-"""Phases that are tried in `make test`: what AWS gives no token for, what it does, and another service."""
+FEW = ("network", "egress")
+"""Phases that are tried in `make test`: what AWS takes no token for, and what it does."""
 
 
 @pytest.fixture
@@ -41,29 +41,29 @@ def trials(cloud: Cloud, tallied: Callable[[str, Tally], None]) -> Iterator[Tria
     tallied("AWS", found.tally)
 
 
-def walk(cloud: Cloud, trials: Trials, phases: Collection[str] = AT_AWS) -> None:
-    """From nothing to nothing. `phases`: whose steps are tried."""
+def walk(cloud: Cloud, trials: Trials, phases: Collection[str], untried: Collection[str] = ()) -> None:
+    """These phases from nothing to nothing; `untried`: those that others need and whose steps meet no fault."""
     world = Checkpoints(cloud)
     walk = Walk(trials.clients.usual, data="retain", force=True)
 
     def tried(phase: str, name: str, step: Step) -> Any:
         """A step that several phases have, or one phase several times, is tried once."""
-        if name in trials.tally.requests or phase not in phases:
+        if name in trials.tally.requests or phase in untried:
             return completed(partial(step, trials.clients.usual))
         return trials.of(name, step, world)
 
     for graph in (INSTALL, UNINSTALL):
-        walk.go(graph, AT_AWS, tried)
+        walk.go(graph, {*phases, *untried}, tried)
 
 
 @pytest.mark.chaos
 def test_every_request_to_aws_may_fail_in_every_way(cloud: Cloud, trials: Trials) -> None:
-    walk(cloud, trials)
+    walk(cloud, trials, AT_AWS)
     assert trials.failures == []
 
 
 def test_a_request_to_aws_may_fail_in_one_way_or_another(cloud: Cloud, trials: Trials) -> None:
-    trials.choose = by_turns
-    walk(cloud, trials, FEW)
+    trials.choose = lambda every: by_turns(every)[::2]
+    walk(cloud, trials, FEW, untried=("preflight",))
     assert trials.failures == []
-    assert trials.tally.faults.total() > 50
+    assert trials.tally.faults.total() > 30
