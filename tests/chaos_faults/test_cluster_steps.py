@@ -88,8 +88,8 @@ class Installed:
             "database": {"existing": {**server, "password": password}},
         }
 
-    def reset(self, phase: str, name: str) -> None:
-        """Undoes what the step is about to do, where it would otherwise have nothing to do."""
+    def reset(self, phase: str, name: str) -> bool:
+        """Undoes what the step is about to do, where it would otherwise have nothing to do; whether there was a way."""
         usual, namespace = self.clients.usual, self.walk.spec.namespace
         kube, owner = usual.kube, self.owner
         assert kube is not None
@@ -107,6 +107,9 @@ class Installed:
             usual.aws.secrets.delete(owner.names.secret("conductor-api-key"))
         elif name == "charts.ensure_release":
             self._reset_release(phase)
+        else:
+            return False
+        return True
 
     def _reset_release(self, chart: str) -> None:
         """KEDA is made anew; the others are upgraded to what they are."""

@@ -64,10 +64,10 @@ class Checkpoints:
 
 @dataclass
 class Resets:
-    """A world with processes in it, where `reset` undoes by itself what the step is about to do."""
+    """A world with processes in it. `reset` undoes what the step is about to do; False: there is no way to."""
 
     look: Look
-    reset: Callable[[], None]
+    reset: Callable[[], bool]
     _before: list[str] = field(default_factory=list)
     _wanted: list[str] = field(default_factory=list)
 
@@ -79,8 +79,8 @@ class Resets:
         self._wanted = settled(self.look)
 
     def back(self) -> None:
-        self.reset()
-        reaches(self.look, self._before)
+        if self.reset():
+            reaches(self.look, self._before)
 
     def difference(self) -> tuple[list[str], list[str]]:
         return reaches(self.look, self._wanted)
