@@ -36,9 +36,9 @@ def trials(cloud: Cloud, tallied: Callable[[str, Tally], None]) -> Iterator[Tria
     clients = Clients()
     with working_context(clients):
         found = Trials([cloud], clients)
+        tallied("AWS", found.tally)
         yield found
     clients.close()
-    tallied("AWS", found.tally)
 
 
 def walk(cloud: Cloud, trials: Trials, phases: Collection[str], untried: Collection[str] = ()) -> None:

@@ -82,6 +82,7 @@ class Installed:
         subnets = {f"{kind}_subnet_ids": known[f"{kind}_subnet_ids"] for kind in ("public", "private")}  # type: ignore[literal-required]
         return {
             "name": "other-conductor",
+            "registry": {},
             "namespace": "other",
             "network": {"existing": {"vpc_id": known["vpc_id"], **subnets}},
             "cluster": {"existing_name": known["cluster_name"]},
@@ -145,6 +146,7 @@ def test_every_request_in_the_cluster_may_fail_in_every_way(
     installed: Installed, tallied: Callable[[str, Tally], None]
 ) -> None:
     trials = Trials([installed.cluster, installed.helm, installed.cloud], installed.clients)
+    tallied("In the cluster", trials.tally)
 
     def tried(phase: str, name: str, step: Step) -> Any:
         """As in tests/chaos_faults/test_aws_steps.py; charts each, and preflight, known from there, by turns."""
@@ -157,9 +159,8 @@ def test_every_request_in_the_cluster_may_fail_in_every_way(
 
     with working_context(installed.clients) as hands:
         hands.enter()
-        installed.walk.go(INSTALL, IN_CLUSTER, tried)
         Walk(installed.clients.usual, installed.given()).go(INSTALL, GIVEN, tried)
+        installed.walk.go(INSTALL, IN_CLUSTER, tried)
         installed.walk.go(UNINSTALL, {"survey"}, tried)
         installed.walk.go(UNINSTALL, IN_CLUSTER, tried)
-    tallied("In the cluster", trials.tally)
     assert trials.failures == []

@@ -83,6 +83,9 @@ class Trials:
         self.tally.seconds[name] -= time.monotonic()
         try:
             return self._tried(name, step, world)
+        except Exception as error:
+            error.add_note("\n".join([f"in {name}; failed before:", *self.failures]))
+            raise
         finally:
             self.tally.seconds[name] += time.monotonic()
 
