@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-SETTLED_SECONDS = 0.5
+SETTLED_SECONDS = 0.4
 """A little more than the stand-ins take for what takes no time (sandbox/aws/lifecycle.py, UNSEEN_GRACE)."""
 REACHED_SECONDS = 5.0
 Look = Callable[[], list[str]]

@@ -63,7 +63,7 @@ def test_every_request_to_aws_may_fail_in_every_way(cloud: Cloud, trials: Trials
 
 
 def test_a_request_to_aws_may_fail_in_one_way_or_another(cloud: Cloud, trials: Trials) -> None:
-    trials.choose = lambda every: by_turns(every)[::2]
+    trials.choose = lambda every: by_turns(every)[::3]
     walk(cloud, trials, FEW, untried=("preflight",))
     assert trials.failures == []
-    assert trials.tally.faults.total() > 30
+    assert trials.tally.faults.total() > 20
