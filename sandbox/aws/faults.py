@@ -2,7 +2,7 @@
 
 A rule: {"match": regular expression on "service:Operation", "kind": one of KINDS, "times": 1, "skip": 0, "key": "",
 "after": false, and by kind "code", "message", "status", "seconds"}. `times` calls are hit after `skip` matching ones
-have passed; `key`: only those made with this access key.
+have passed; `key`: only those made with this access key, and by its owner (not on a presigned URL).
 
     throttle, 5xx, error    answered with that error
     delay                   answered `seconds` later
@@ -79,10 +79,10 @@ class Faults:
             self.rules.clear()
 
     def hit(self, name: str, access_key: str) -> Rule | None:
-        """The rule that hits this call (`name` is service:Operation), counted down."""
+        """The rule that hits this call (`name` is service:Operation), counted down; `access_key`: "" if presigned."""
         with self.lock:
             for rule in self.rules:
-                if rule.times > 0 and rule.key in ("", access_key) and re.search(rule.match, name):
+                if rule.times > 0 and (not rule.key or rule.key == access_key) and re.search(rule.match, name):
                     if rule.skip > 0:
                         rule.skip -= 1
                         continue

@@ -80,7 +80,8 @@ class Cloud:
         self._control.delete("/calls").raise_for_status()
         yield found
         calls = self._control.get("/calls").raise_for_status().json()
-        found += [f"{one['service']}:{one['operation']}" for one in calls if one["access_key"] == self._key]
+        own = [one for one in calls if one["access_key"] == self._key and not one["presigned"]]
+        found += [f"{one['service']}:{one['operation']}" for one in own]
 
     def combinations(self, calls: list[str]) -> Iterator[Combination]:
         return combinations(calls)

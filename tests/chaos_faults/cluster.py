@@ -20,7 +20,7 @@ COLLECTIONS = (
 CONDUCTOR = "/api/v1/namespaces/dbos/services/conductor:8090/proxy/v2/orgs/local"
 TOLD: dict[str, Callable[[dict[str, Any]], Any]] = {
     "ConfigMap": lambda one: one.get("data"),
-    "Deployment": lambda one: one["spec"],
+    "Deployment": lambda one: one["spec"]["template"],
     "Ingress": lambda one: one["spec"],
     "Job": lambda one: one["metadata"]["labels"].get("podium/try"),
     "ScaledObject": lambda one: one["spec"],

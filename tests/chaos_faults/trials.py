@@ -34,8 +34,9 @@ R = TypeVar("R")
 
 ATTEMPTS = 6
 PATIENCE_SECONDS = 60.0
-FOR_THE_LOG = ("leftovers.sweep ", "charts.ensure_release ", "smoke.run_smoke_test ")
-"""Steps whose result says what this very call did, or met; no phase makes anything of it."""
+FOR_THE_LOG = ("leftovers.sweep ", "charts.ensure_release ", "charts.delete_release ", "smoke.run_smoke_test ")
+"""Steps whose result says what this very call did, or met: no phase makes anything of it, or, of a release that has
+gone altogether meanwhile, that there is nothing to wait for."""
 
 
 class System(Protocol):
