@@ -140,7 +140,9 @@ def delete_instance(aws: Aws, owner: Owner, data: Data = "delete") -> dict[str, 
     found = _own_instance(aws, owner)
     if found is None:
         kept = aws.rds.snapshot(snapshot_name(owner)) if data == "retain" else None
-        return _begun(kept.name if kept and is_ours(owner, kept.tags) else None, "there was no DB instance")
+        if kept is not None and is_ours(owner, kept.tags):  # an earlier try of this step took it
+            return _begun(kept.name, "")
+        return _begun(None, "there was no DB instance")
     if found.status == "deleting":  # by an earlier try of this step, or by somebody
         return _begun(snapshot_name(owner) if data == "retain" else None, "")
     if data == "retain" and not found.host:

@@ -82,7 +82,7 @@ def _call(kube: Kube, namespace: str, path: str, expected: str | None = None) ->
     answer = kube.service_request(namespace, app.NAME, app.PORT, "GET", path)
     body = answer.json()
     call = f"GET {path}"
-    if answer.status >= 500:
+    if answer.status >= 500 or (answer.status == 200 and not isinstance(body, dict)):
         raise _transient(f"{call} answered {answer.status}: {scrub(answer.text)[:200]}")
     if answer.status != 200 or not isinstance(body, dict) or (expected is not None and expected not in body):
         raise _failed(f"{call} answered {answer.status}: {scrub(answer.text)[:200]}")

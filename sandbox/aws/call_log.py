@@ -33,6 +33,7 @@ class CallLog:
                     "status": status,
                     "error_code": error_code,
                     "access_key": call.access_key,
+                    "presigned": call.presigned,
                     "region": call.region,
                     "params": {key: _short(key, value) for key, value in call.params.items() if key != "Version"},
                 }

@@ -1,9 +1,20 @@
 """Faults on command: rules that make chosen calls fail in the ways AWS and networks fail.
 
-A rule: {"match": regular expression on "service:Operation", "kind": one of KINDS, "times": 1, "skip": 0, and by kind
-"code", "message", "status", "seconds"}. `times` calls are hit after `skip` matching ones have passed.
-`lost` lets the call take effect and drops the answer; `reset` drops the connection before any effect; `hang` keeps the
-connection open without an answer for `seconds` (default 3600).
+A rule: {"match": regular expression on "service:Operation", "kind": one of KINDS, "times": 1, "skip": 0, "key": "",
+"after": false, and by kind "code", "message", "status", "seconds"}. `times` calls are hit after `skip` matching ones
+have passed; `key`: only those made with this access key, and by its owner (not on a presigned URL).
+
+    throttle, 5xx, error    answered with that error
+    delay                   answered `seconds` later
+    hang                    not answered; the connection stays open for `seconds` (default 3600)
+    reset                   the connection is dropped
+    html                    a proxy's page with status 200 in place of the answer
+    empty                   status 200 and nothing else
+    lost                    done, and the connection dropped
+    truncated               done, and half of the answer sent as if it were the whole
+    broken                  done, and the connection dropped in the middle of the answer
+
+Nothing is done of a call that is hit, unless `after` says so (or the kind does): then it takes effect first.
 """
 
 import re
@@ -13,7 +24,9 @@ from typing import Any
 
 from sandbox.aws.errors import AwsError, throttled
 
-KINDS = ("throttle", "5xx", "error", "delay", "reset", "lost", "hang")
+KINDS = ("throttle", "5xx", "error", "delay", "reset", "lost", "hang", "html", "empty", "truncated", "broken")
+DONE = ("lost", "truncated", "broken")
+"""Kinds that strike after the effect whatever the rule says."""
 
 
 @dataclass
@@ -28,11 +41,14 @@ class Rule:
     message: str = "injected by the sandbox"
     status: int = 400
     seconds: float = 3600.0
+    after: bool = False
+    key: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}: {self.kind}")
         re.compile(self.match)
+        self.after = self.after or self.kind in DONE
 
     def error(self, service: str) -> AwsError | None:
         """The error to answer with, for the kinds that answer with one."""
@@ -62,11 +78,11 @@ class Faults:
         with self.lock:
             self.rules.clear()
 
-    def hit(self, name: str) -> Rule | None:
-        """The rule that hits this call (`name` is service:Operation), counted down."""
+    def hit(self, name: str, access_key: str) -> Rule | None:
+        """The rule that hits this call (`name` is service:Operation), counted down; `access_key`: "" if presigned."""
         with self.lock:
             for rule in self.rules:
-                if rule.times > 0 and re.search(rule.match, name):
+                if rule.times > 0 and (not rule.key or rule.key == access_key) and re.search(rule.match, name):
                     if rule.skip > 0:
                         rule.skip -= 1
                         continue

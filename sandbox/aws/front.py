@@ -1,7 +1,7 @@
 """The WSGI application: every request to the sandbox's AWS passes here, one at a time.
 
 Order for a call: faults that keep it from happening, credentials, denied actions, timed changes that are due, client
-token, the operation itself (ours or moto's), the call log, faults that lose the answer.
+token, the operation itself (ours or moto's), the call log, faults that spoil the answer.
 """
 
 import logging
@@ -22,10 +22,15 @@ log = logging.getLogger(__name__)
 Handler = Callable[[Call], Answer]
 CONTROL = "/_sandbox"
 BIGGEST_BODY = 50_000_000  # bytes
+PAGE = b"<html><head><title>Access restricted</title></head><body><h1>Please sign in</h1></body></html>"
 
 
 class DroppedError(Exception):
-    """The connection is to be cut without an answer."""
+    """The connection is to be cut: without an answer, or in the middle of this one."""
+
+    def __init__(self, answer: Answer | None = None) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 class Front:
@@ -54,41 +59,55 @@ class Front:
                 status, headers, answer = self._control(environ, body)
             else:
                 status, headers, answer = self._serve(read_call(environ, body))
-        except DroppedError:
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            status, headers, answer = 500, [], b""
-        kept = [(key, value) for key, value in headers if key.lower() != "content-length"]
-        start_response(f"{status} {'OK' if status < 400 else 'Error'}", [*kept, ("Content-Length", str(len(answer)))])
+        except DroppedError as dropped:
+            return _cut_off(environ, start_response, dropped.answer)
+        _begin(start_response, status, headers, len(answer))
         return [answer]
 
     def _serve(self, call: Call) -> Answer:
         """The answer to one AWS call; raises DroppedError when a fault says so."""
-        rule = self._cloud.faults.hit(call.name)
-        error: AwsError | None = None
+        rule = self._cloud.faults.hit(call.name, "" if call.presigned else call.access_key)
+        if rule is None:
+            return self._performed(call)
+        if rule.after:
+            answer = self._performed(call)
+            return self._struck(rule, call, answer) or answer
         try:
-            if rule is not None:
-                self._before(rule, call)
+            spoilt = self._struck(rule, call, None)
+        except DroppedError:
+            self._cloud.calls.add(call, 0, rule.kind)
+            raise
+        if spoilt is None:
+            return self._performed(call)
+        self._cloud.calls.add(call, spoilt[0], _error_code(spoilt))
+        return spoilt
+
+    def _struck(self, rule: Rule, call: Call, answer: Answer | None) -> Answer | None:
+        """What a fault answers in place of `answer` (None: before the effect); None when it leaves the call alone."""
+        if rule.kind in ("delay", "hang"):
+            self.stopping.wait(rule.seconds)
+        if rule.kind in ("hang", "reset", "lost"):
+            raise DroppedError
+        if rule.kind == "broken":
+            raise DroppedError(answer)
+        if rule.kind == "html":
+            return 200, [("Content-Type", "text/html")], PAGE
+        if rule.kind in ("empty", "truncated"):
+            status, headers, body = answer or (200, [], b"")
+            return status, headers, b"" if rule.kind == "empty" else body[: len(body) // 2]
+        error = rule.error(call.service)
+        return None if error is None else _refusal(call, error)
+
+    def _performed(self, call: Call) -> Answer:
+        """The answer of the call itself, logged."""
+        try:
             answer = self._perform(call)
         except AwsError as problem:
-            error = problem
-            answer = error_answer(call.service, problem, call.environ.get("HTTP_SMITHY_PROTOCOL", ""))
-        self._cloud.calls.add(call, answer[0], error.code if error else _error_code(answer))
-        if rule is not None and rule.kind == "lost":
-            raise DroppedError
+            answer = _refusal(call, problem)
+            self._cloud.calls.add(call, answer[0], problem.code)
+            return answer
+        self._cloud.calls.add(call, answer[0], _error_code(answer))
         return answer
-
-    def _before(self, rule: Rule, call: Call) -> None:
-        """Faults that come before the effect; raises AwsError or DroppedError."""
-        if rule.kind == "delay":
-            self.stopping.wait(rule.seconds)
-        elif rule.kind in ("reset", "hang"):
-            if rule.kind == "hang":
-                self.stopping.wait(rule.seconds)
-            self._cloud.calls.add(call, 0, rule.kind)
-            raise DroppedError
-        error = rule.error(call.service)
-        if error is not None:
-            raise error
 
     def _perform(self, call: Call) -> Answer:
         self._moto.wait()
@@ -114,6 +133,26 @@ class Front:
             raise
         except Exception as problem:
             raise crashed(call, problem) from problem
+
+
+def _refusal(call: Call, error: AwsError) -> Answer:
+    return error_answer(call.service, error, call.environ.get("HTTP_SMITHY_PROTOCOL", ""))
+
+
+def _begin(start_response: Callable[..., Any], status: int, headers: list[tuple[str, str]], length: int) -> None:
+    kept = [(key, value) for key, value in headers if key.lower() != "content-length"]
+    start_response(f"{status} {'OK' if status < 400 else 'Error'}", [*kept, ("Content-Length", str(length))])
+
+
+def _cut_off(environ: dict[str, Any], start_response: Callable[..., Any], answer: Answer | None) -> Iterable[bytes]:
+    """Drops the connection: at once, or after half of the answer."""
+    status, headers, body = answer or (500, [], b"")
+    if answer is None:
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    _begin(start_response, status, headers, len(body))
+    yield body[: len(body) // 2]
+    if answer is not None:
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
 
 
 def _error_code(answer: Answer) -> str | None:

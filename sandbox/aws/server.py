@@ -1,6 +1,7 @@
 """Puts the stand-in together and serves it over HTTP/1.1 on 127.0.0.1."""
 
 import logging
+import re
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,9 @@ class Server:
         self._snapshots = Snapshots(home / "aws" / "state.pickle", self.cloud.lock, self._own_state)
         self.cloud.lifecycle.on_change = self._snapshots.mark
         self._control = Control(self.cloud, self._snapshots.mark)
+        self._checkpoints: dict[str, bytes] = {}
+        self._control.add("PUT", "/checkpoints/([^/]+)", self._checkpoint)
+        self._control.add("POST", "/checkpoints/([^/]+)", self._go_back)
         self._front = Front(self.cloud, self._moto, self._snapshots, self._handlers(), self._control)
         self._with_clusters = with_clusters
         self._databases = DatabaseServers(self.cloud)
@@ -95,6 +99,23 @@ class Server:
             extensions.resume()
         self._snapshots.start()
         Ticker(self.cloud, self._front.stopping, extensions.tick).start()
+
+    def _checkpoint(self, query: dict[str, str], body: Any, path: re.Match[str]) -> Any:
+        """Keeps everything as it is now under a name, in memory. For a stand-in without clusters behind it."""
+        self._moto.settled()
+        with self.cloud.lock:
+            self._checkpoints[path[1]] = self._snapshots.taken()
+        return {"bytes": len(self._checkpoints[path[1]])}
+
+    def _go_back(self, query: dict[str, str], body: Any, path: re.Match[str]) -> Any:
+        """Makes everything as it was at that checkpoint; raises KeyError when there is none of the name."""
+        with self.cloud.lock:
+            own = self._snapshots.put_back(self._checkpoints[path[1]])
+            if self._extensions is not None:
+                self._extensions.eks.store.clusters.clear()
+                self._restore(own)
+                self._extensions.resume()
+        return {"restored": path[1]}
 
     def _own_state(self) -> dict[str, Any]:
         cloud = self.cloud

@@ -65,14 +65,16 @@ class Snapshots:
         """Write the state now."""
         with self._lock:
             self._changed.clear()
-            content = self._pickled()
+            content = self.taken()
         write_private(self._path, content)
 
     def restore(self) -> dict[str, Any] | None:
         """Put moto's backends back as they were; returns our own tables, or None when there is no saved state."""
-        if not self._path.exists():
-            return None
-        state = pickle.loads(self._path.read_bytes())  # noqa: S301 - our own file, mode 0600
+        return self.put_back(self._path.read_bytes()) if self._path.exists() else None
+
+    def put_back(self, content: bytes) -> dict[str, Any]:
+        """Put moto's backends back as they were when `content` was taken; returns our own tables of then."""
+        state = pickle.loads(content)  # noqa: S301 - our own file, mode 0600, or our own memory
         if state["format"] != FORMAT:
             raise RuntimeError(
                 f"{self._path} is of format {state['format']}, not {FORMAT}: delete the sandbox's folder"
@@ -82,7 +84,8 @@ class Snapshots:
         own: dict[str, Any] = state["own"]
         return own
 
-    def _pickled(self) -> bytes:
+    def taken(self) -> bytes:
+        """The state as it is now. Call with the lock held."""
         from moto.iam.models import AWSManagedPolicy  # noqa: PLC0415
 
         buffer = io.BytesIO()

@@ -155,7 +155,8 @@ class Probe:
             await asyncio.sleep(min(delay, FIRST_DELAY))
             return
         try:
-            await asyncio.wait_for(ready.wait(), max(delay, LIVENESS_DELAY))
+            async with asyncio.timeout(max(delay, LIVENESS_DELAY)):  # see volumes.py
+                await ready.wait()
         except TimeoutError:
             return
 

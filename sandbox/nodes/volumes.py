@@ -54,7 +54,8 @@ class PodVolumes:
         while True:
             wait = max(0.0, min(self._tokens.next_renewal - time.monotonic(), LONGEST_WAIT))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stale.wait(), wait)
+                async with asyncio.timeout(wait):  # not wait_for: until Python 3.12 it may swallow a cancellation
+                    await self._stale.wait()
             self._stale.clear()
             await self._until_written(REFRESH_RETRY)
 

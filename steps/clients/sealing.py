@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from steps.errors import Code, PodiumError
+from steps.errors import Code, TransientError
 
 SESSION_KEY_BITS = 256
 NONCE = bytes(12)
 
 
 class Sealer:
-    """Seals with one certificate; raises SEALING_FAILED when that is none with an RSA key."""
+    """Seals with one certificate; raises SEALING_FAILED, a TransientError, when that is none with an RSA key."""
 
     def __init__(self, certificate_pem: str) -> None:
         self._key = _public_key(certificate_pem)
@@ -47,8 +47,9 @@ def _public_key(certificate_pem: str) -> rsa.RSAPublicKey:
     return key
 
 
-def _no_certificate() -> PodiumError:
-    return PodiumError.by_provider(
+def _no_certificate() -> TransientError:
+    """The controller may be starting, or something between may have answered: worth another try."""
+    return TransientError.by_provider(
         Code.SEALING_FAILED,
         "The sealed-secrets controller did not give a certificate with an RSA key.",
         "Check the controller: kubectl -n kube-system logs deployment/sealed-secrets; then retry.",

@@ -31,7 +31,7 @@ def test_retained_data_is_in_one_complete_snapshot_marked_as_kept(aws: Aws, owne
     assert kept == {"snapshot": name, "snapshot_arn": snapshot.arn, "note": ""}
     assert (snapshot.status, snapshot.tags["podium:retained"]) == ("available", "true")
     assert snapshot.tags["podium:installation"] == owner.installation
-    assert database.delete_instance(aws, owner, "retain")["snapshot"] == name
+    assert database.delete_instance(aws, owner, "retain") == {"snapshot": name, "note": ""}
     assert aws.rds.instance(instance) is None
 
 

@@ -1,9 +1,11 @@
 """The translator: by code and status, never by text; names what is missing; shows no secret."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import botocore.session
 import pytest
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import (
@@ -21,6 +23,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
+from steps.clients.aws import permissions
 from steps.clients.aws.errors import translate
 from steps.errors import Code, CredentialsError, Fault, PodiumError, TransientError
 
@@ -59,6 +62,7 @@ def renewed_but_expired() -> Exception:
         ("ResourceLimitExceeded", 400, Code.AWS_QUOTA_EXCEEDED),
         ("ResourceLimitExceededException", 400, Code.AWS_QUOTA_EXCEEDED),
         ("InstanceQuotaExceeded", 400, Code.AWS_QUOTA_EXCEEDED),
+        ("ServiceQuotaExceededException", 402, Code.AWS_QUOTA_EXCEEDED),
         ("StorageQuotaExceeded", 400, Code.AWS_QUOTA_EXCEEDED),
         ("DBSubnetGroupQuotaExceeded", 400, Code.AWS_QUOTA_EXCEEDED),
         ("LimitExceeded", 409, Code.AWS_QUOTA_EXCEEDED),
@@ -172,3 +176,31 @@ def test_a_quota_is_named_with_the_command_that_raises_it() -> None:
 def test_the_text_of_aws_is_cut_short_and_that_of_secret_services_left_out() -> None:
     assert len(of_code("InvalidParameterValue").message) < 400
     assert CANARY not in of_code("ValidationException", "secretsmanager", "CreateSecret").message
+
+
+def documented() -> set[str]:
+    """The error codes that AWS's own models list for the calls that Podium makes."""
+    session, found = botocore.session.get_session(), set()
+    names = {"tag": ["resourcegroupstaggingapi"], "servicequotas": ["service-quotas"]}
+    names["elasticloadbalancing"] = ["elb", "elbv2"]
+    for call in permissions.calls():
+        service, _, operation = call.partition(":")
+        for name in names.get(service, [service]):
+            model = session.get_service_model(name)
+            if operation in model.operation_names:
+                shapes = model.operation_model(operation).error_shapes
+                found |= {shape.metadata.get("error", {}).get("code") or shape.name for shape in shapes}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("Quota|Limit", Code.AWS_QUOTA_EXCEEDED),
+        ("Throttl|TooManyRequests|Internal|Server|^Service|Communication", Code.AWS_UNAVAILABLE),
+    ],
+)
+def test_what_aws_documents_as_a_quota_or_its_own_trouble_is_told_as_that(words: str, expected: Code) -> None:
+    codes = {code for code in documented() if re.search(words, code)}
+    assert len(codes) >= 9
+    assert {code: of_code(code).code for code in codes} == dict.fromkeys(codes, expected)

@@ -32,7 +32,7 @@ def api(tmp_path: Path) -> Iterator[RecordedApi]:
 
 @pytest.fixture
 def kube(api: RecordedApi) -> Iterator[Kube]:
-    client = Kube(api.endpoint, api.ca_data, lambda: "token")
+    client = Kube(api.endpoint, api.ca_data, lambda: "token", pauses=(0.01, 0.01))
     yield client
     client.close()
 

@@ -121,21 +121,22 @@ class RecordedApi:
             return 201, self._created(path, body)
         if method == "DELETE":
             return (200, {"kind": "Status"}) if self.objects.pop(path, None) else (404, NOT_FOUND)
-        there = self.objects.get(path)
-        if there is None and path.rpartition("/")[2] in _PLURALS:
-            there = {"items": self._listed(path, query)}
-        return (404, NOT_FOUND) if there is None else (200, there)
+        if path in self.objects:
+            return 200, {"kind": "Kept", **self.objects[path]}
+        if path.rpartition("/")[2] in _PLURALS:
+            return 200, {"kind": "List", "items": self._listed(path, query)}
+        return 404, NOT_FOUND
 
     def _patched(self, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
         """A merge patch, or an apply (with `force`), which here replaces; nothing is kept of a dry run."""
         if query.get("dryRun"):
-            return 200, _merged(self.objects.get(path, {}), body)
+            return 200, {"kind": "Kept", **_merged(self.objects.get(path, {}), body)}
         if query.get("force"):
             self.applied.append(body)
             self.objects[path] = body
         elif path in self.objects:
             self.objects[path] = _merged(self.objects[path], body)
-        return (200, self.objects[path]) if path in self.objects else (404, NOT_FOUND)
+        return (200, {"kind": "Kept", **self.objects[path]}) if path in self.objects else (404, NOT_FOUND)
 
     def _created(self, path: str, body: Any) -> Object:
         if path == REVIEWS:

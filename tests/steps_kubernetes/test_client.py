@@ -1,6 +1,6 @@
 """The Kubernetes client: what it sends, and how refusals become Podium's errors."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -8,7 +8,7 @@ import yaml
 
 from steps import objects
 from steps.clients.kubernetes import Kube, kubeconfig
-from steps.errors import Code, PodiumError, TransientError
+from steps.errors import Code, CredentialsError, PodiumError, TransientError
 from steps.names import Owner
 from tests.steps_kubernetes.recorded_api import RecordedApi
 
@@ -198,3 +198,44 @@ def test_the_kubeconfig_holds_endpoint_authority_and_token(kube: Kube) -> None:
     config = yaml.safe_load(kubeconfig(kube))
     assert config["clusters"][0]["cluster"] == {"server": kube.endpoint, "certificate-authority-data": kube.ca_data}
     assert config["users"][0]["user"] == {"token": "token"}
+
+
+@pytest.mark.parametrize("answer", ["<html>Please sign in</html>", "", '{"kind": "Depl', "[]", "{}"])
+def test_what_is_not_the_apis_answer_is_tried_again(api: RecordedApi, kube: Kube, answer: str) -> None:
+    calls: list[tuple[str, Callable[[], Any]]] = [
+        (f"GET {DEPLOYMENTS}/conductor", lambda: kube.get("Deployment", "conductor", "dbos")),
+        (f"GET {DEPLOYMENTS}", lambda: kube.list("Deployment", "dbos")),
+        (f"DELETE {DEPLOYMENTS}/conductor", lambda: kube.delete("Deployment", "conductor", "dbos")),
+        ("PATCH /api/v1/namespaces/dbos/configmaps/settings", lambda: kube.apply(CONFIG_MAP)),
+    ]
+    for call, ask in calls:
+        api.answer(call, 200, answer)
+        with pytest.raises(TransientError, match="was not the Kubernetes API") as caught:
+            ask()
+        assert caught.value.code is Code.KUBERNETES_UNAVAILABLE
+
+
+def test_a_reading_is_tried_again_at_once_and_a_write_is_not(api: RecordedApi, kube: Kube) -> None:
+    api.answer(f"GET {DEPLOYMENTS}/conductor", 503, status(503, "starting"))
+    api.answer(f"GET {DEPLOYMENTS}/conductor", 200, "<html>Please sign in</html>")
+    api.answer(f"GET {DEPLOYMENTS}/conductor", 200, {"kind": "Deployment"})
+    assert kube.get("Deployment", "conductor", "dbos") == {"kind": "Deployment"}
+    write = "PATCH /api/v1/namespaces/dbos/configmaps/settings"
+    api.answer(write, 503, status(503, "starting"))
+    with pytest.raises(TransientError):
+        kube.apply(CONFIG_MAP)
+    assert api.calls.count(write) == 1
+
+
+def test_credentials_that_do_not_work_are_not_tried_again_by_the_client(api: RecordedApi) -> None:
+    asked: list[str] = []
+
+    def token() -> str:
+        asked.append("token")
+        raise CredentialsError.by_user(Code.AWS_CREDENTIALS_EXPIRED, "expired", "renew them")
+
+    client = Kube(api.endpoint, api.ca_data, token)
+    with pytest.raises(CredentialsError):
+        client.get("Deployment", "conductor", "dbos")
+    client.close()
+    assert asked == ["token"]

@@ -21,7 +21,7 @@ def event(reason: str, message: str, last: str | None, **more: Any) -> dict[str,
 
 
 def told(api: RecordedApi, *events: dict[str, Any]) -> None:
-    api.answer(EVENTS, 200, {"items": list(events)})
+    api.answer(EVENTS, 200, {"kind": "EventList", "items": list(events)})
 
 
 def unready() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import traceback
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from steps import api_key, databases, sealed_secrets
 from steps.clients.aws import Aws
 from steps.clients.kubernetes import Kube
 from steps.database_target import DatabaseTarget
-from steps.errors import Code, PodiumError
+from steps.errors import Code, PodiumError, TransientError
 from steps.names import Owner
 from steps.waiting import Pending
 from tests.steps_kubernetes.recorded_api import RecordedApi, certificate
@@ -211,10 +212,42 @@ def test_a_key_whose_answer_was_lost_is_made_anew(api: RecordedApi, kube: Kube, 
 
 
 def test_an_old_conductor_needs_a_person(api: RecordedApi, kube: Kube) -> None:
-    api.answer(f"GET {CONDUCTOR}/apps", 404, "404 page not found")
+    for path in ("apps", "tokens"):
+        api.answer(f"GET {CONDUCTOR}/{path}", 404, "404 page not found")
     assert api_key.register_app(kube, "dbos", "dbos-app") == "unsupported"
     needed = api_key.instructions("dbos")
     assert needed.commands == ("kubectl port-forward -n dbos svc/console 8080:80",)
+
+
+@pytest.mark.parametrize("answer", ["<html>Please sign in</html>", "", '[{"appNa'])
+def test_what_is_not_conductors_answer_is_tried_again_and_taken_for_nothing_else(
+    api: RecordedApi, kube: Kube, aws: Aws, owner: Owner, answer: str
+) -> None:
+    conductor_answers(api, tokens=["podium-dbos-app"])
+    api.answer(f"GET {CONDUCTOR}/apps", 200, answer)
+    with pytest.raises(TransientError, match="was not Conductor"):
+        api_key.register_app(kube, "dbos", "dbos-app")
+    api.scripted[f"DELETE {CONDUCTOR}/tokens/podium-dbos-app"] = [(200, answer)]
+    with pytest.raises(TransientError, match="was not Conductor"):
+        api_key.ensure_api_key(kube, aws, owner, "dbos", "dbos-app")
+
+
+def test_half_an_answer_with_a_key_in_it_is_not_shown(api: RecordedApi, kube: Kube, aws: Aws, owner: Owner) -> None:
+    conductor_answers(api, tokens=[])
+    api.scripted[f"POST {CONDUCTOR}/tokens/podium-dbos-app"] = [(201, '{"token": "dbos_canary", "tokenNa')]
+    with pytest.raises(TransientError) as caught:
+        api_key.ensure_api_key(kube, aws, owner, "dbos", "dbos-app")
+    assert caught.value.code is Code.CONDUCTOR_UNAVAILABLE
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_page_in_place_of_the_certificate_is_tried_again(
+    api: RecordedApi, kube: Kube, aws: Aws, owner: Owner
+) -> None:
+    api.scripted[f"GET {CONTROLLER}"] = [(200, "<html>Please sign in</html>")]
+    with pytest.raises(TransientError) as caught:
+        seal_five(kube, aws, owner)
+    assert caught.value.code is Code.SEALING_FAILED
 
 
 def test_a_new_conductor_registers_the_application(api: RecordedApi, kube: Kube) -> None:

@@ -78,7 +78,7 @@ def resume(servers: DatabaseServers) -> None:
     ]
     servers.keep_only({instance.db_instance_arn for _, instance in found})
     for backend, instance in found:
-        if instance.status == "creating":
+        if instance.status == "creating" or not servers.owned_by(instance.db_instance_arn):
             backend.provision(instance)
         elif getattr(instance, "sandbox_endpoint", None):
             backend.show_endpoint(instance)

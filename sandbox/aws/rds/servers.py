@@ -63,6 +63,10 @@ class DatabaseServers:
         """Whether the last thing asked for is done."""
         return self._background.done((self._slot(owner).number,))
 
+    def owned_by(self, owner: str) -> bool:
+        """Whether the instance has a server."""
+        return any(slot.owner == owner for slot in self._slots.all)
+
     def address(self, owner: str) -> tuple[str, int]:
         """Host and port of the instance's endpoint."""
         return "127.0.0.1", self._slot(owner).front

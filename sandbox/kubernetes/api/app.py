@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from sandbox.kubernetes.api.answers import answer, failure
@@ -51,35 +51,67 @@ class Application:
             return failure(error)
 
     async def _serve(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
-        verb, path = request.method, request.url.path
-        if path.startswith(_UNTOUCHED):  # by faults and by the record
+        if request.url.path.startswith(_UNTOUCHED):  # by faults and by the record
             _, response = await self._answer(request, None)
             return await response(scope, receive, send)
-        rule = self._faults.strike(verb, path)
-        if rule and rule.kind == "delay":
-            await asyncio.sleep(rule.seconds)
-        if rule and rule.kind == "reset":
+        rule = self._faults.strike(request)
+        early = rule if rule and not rule.after else None
+        if early and early.waits:
+            await asyncio.sleep(early.seconds)
+        if early and early.drops:
             return self._drop(request, "")
-        identity, response = await self._answer(request, rule)
-        if rule and rule.kind == "lost":
-            return self._drop(request, identity.name)
-        self._faults.record(verb, path, request.url.query, response.status_code, identity.name)
+        identity, response = await self._answer(request, early)
+        if rule and rule.after:
+            return await self._spoil(rule, request, identity, response, send)
+        self._faults.record(request, response.status_code, identity.name)
         await response(scope, receive, send)
         return None
 
+    async def _spoil(self, rule: Rule, request: Request, identity: Identity, response: Response, send: Send) -> None:
+        """Answers otherwise, or not at all, what has been done."""
+        if rule.waits:
+            await asyncio.sleep(rule.seconds)
+        if rule.drops:
+            return self._drop(request, identity.name)
+        self._faults.record(request, response.status_code, identity.name)
+        if rule.kind in ("truncated", "broken"):
+            return await self._send_half(request, response, send, whole=rule.kind == "broken")
+        try:
+            instead = rule.instead() or response
+        except Injected as error:
+            instead = _injected(error)
+        return await instead(request.scope, request.receive, send)
+
+    async def _send_half(self, request: Request, response: Response, send: Send, *, whole: bool) -> None:
+        """Half of the body; `whole`: announced as the whole one, and the connection closed in the middle of it."""
+        if isinstance(response, StreamingResponse):
+            chunks = [chunk async for chunk in response.body_iterator]
+            body = b"".join(one.encode() if isinstance(one, str) else bytes(one) for one in chunks)
+        else:
+            body = bytes(response.body)
+        half = body[: len(body) // 2]
+        headers = [(name, value) for name, value in response.raw_headers if name != b"content-length"]
+        headers.append((b"content-length", str(len(body if whole else half)).encode()))
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        await send({"type": "http.response.body", "body": half, "more_body": whole})
+        if whole:
+            self._transport(request).abort()
+
     def _drop(self, request: Request, user: str) -> None:
         """Closes the connection without an answer."""
-        self._faults.record(request.method, request.url.path, request.url.query, 0, user)
+        self._faults.record(request, 0, user)
+        self._transport(request).abort()
+
+    def _transport(self, request: Request) -> asyncio.Transport:
         transport: asyncio.Transport = request.scope["state"]["transport"]
-        transport.abort()
+        return transport
 
     async def _answer(self, request: Request, rule: Rule | None) -> tuple[Identity, Response]:
         identity = ANONYMOUS
         try:
             identity = await self._authenticator.identify(request.headers)
-            if rule and rule.kind == "error":
-                raise rule.error()
-            return identity, await dispatch(self._server, request, identity)
+            instead = rule.instead() if rule else None
+            return identity, instead or await dispatch(self._server, request, identity)
         except Injected as error:
             return identity, _injected(error)
         except UnknownPath:

@@ -1,8 +1,19 @@
 """Faults on request and the record of calls, at /_sandbox/faults and /_sandbox/calls (administrator's token only).
 
-A rule is `{"match": <regex on "VERB /path">, "kind": "error"|"delay"|"reset"|"lost", "status": 503, "reason": "…",
-"message": "…", "seconds": 1, "skip": 0, "times": 1}`. `error` answers instead of acting, `delay` waits first, `reset`
-drops the connection before anything happens, `lost` after the effect. `times` null means until deleted.
+A rule is `{"match": <regex on "VERB /path">, "kind": one of _KINDS, "status": 503, "reason": "…", "message": "…",
+"seconds": 1, "after": false, "agent": <regex on the User-Agent>, "skip": 0, "times": 1}`. `times` null means until
+deleted.
+
+    error        answered with a Status of that status; with `"plain": true` as a Service answers, not the API server
+    delay        answered `seconds` later
+    hang         the connection stays open for `seconds`, then it is dropped
+    reset        the connection is dropped
+    html, empty  status 200 with a proxy's page, or with nothing
+    lost         done, and the connection dropped
+    truncated    done, and half of the answer sent as if it were the whole
+    broken       done, and the connection dropped in the middle of the answer
+
+Nothing is done of a call that is hit, unless `after` says so (or the kind does): then it takes effect first.
 """
 
 import re
@@ -10,10 +21,16 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
 from sandbox.kubernetes.errors import ApiError, BadRequest
 from sandbox.kubernetes.metadata import now
 
-_KINDS = ("error", "delay", "reset", "lost")
+_KINDS = ("error", "delay", "hang", "reset", "html", "empty", "lost", "truncated", "broken")
+_DONE = ("lost", "truncated", "broken")
+_DROPPED = ("hang", "reset", "lost")
+_PAGE = "<html><head><title>Access restricted</title></head><body><h1>Please sign in</h1></body></html>"
 _REASONS = {
     400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 409: "Conflict", 410: "Expired",
     422: "Invalid", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout",
@@ -54,15 +71,44 @@ class Rule:
         """How long a delay takes."""
         return float(self.given.get("seconds", 1.0))
 
+    @property
+    def after(self) -> bool:
+        """Whether the call takes effect first."""
+        return bool(self.given.get("after")) or self.kind in _DONE
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is said for `seconds`."""
+        return self.kind in ("delay", "hang")
+
+    @property
+    def drops(self) -> bool:
+        """Whether there is no answer at all."""
+        return self.kind in _DROPPED
+
+    def instead(self) -> Response | None:
+        """What is answered in place of the API server's own answer; raises Injected for an error of its own."""
+        if self.kind == "html":
+            return HTMLResponse(_PAGE)
+        if self.kind == "empty":
+            return Response()
+        if self.kind == "error" and self.given.get("plain"):
+            return JSONResponse(
+                {"detail": self.given.get("message", "sandbox fault")}, int(self.given.get("status", 503))
+            )
+        if self.kind == "error":
+            raise self.error()
+        return None
+
     def error(self) -> Injected:
         """The answer of an `error` rule."""
         status = int(self.given.get("status", 503))
         reason = self.given.get("reason") or _REASONS.get(status, "InternalError")
         return Injected(status, str(reason), str(self.given.get("message", f"sandbox fault: {reason}")))
 
-    def strikes(self, call: str) -> bool:
+    def strikes(self, call: str, agent: str) -> bool:
         """Whether this call is hit; counts it."""
-        if self.times == 0 or not self.pattern.search(call):
+        if self.times == 0 or not self.pattern.search(call) or not re.search(self.given.get("agent", ""), agent):
             return False
         if self.skip > 0:
             self.skip -= 1
@@ -84,14 +130,16 @@ class Faults:
         self._calls: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
         self._count = 0
 
-    def strike(self, verb: str, path: str) -> Rule | None:
+    def strike(self, request: Request) -> Rule | None:
         """The first rule that hits this call."""
-        return next((rule for rule in self._rules if rule.strikes(f"{verb} {path}")), None)
+        call, agent = f"{request.method} {request.url.path}", request.headers.get("user-agent", "")
+        return next((rule for rule in self._rules if rule.strikes(call, agent)), None)
 
-    def record(self, verb: str, path: str, query: str, status: int, user: str) -> None:
+    def record(self, request: Request, status: int, user: str) -> None:
         """Notes a finished call; status 0 means that the connection was dropped."""
         self._count += 1
-        entry = {"n": self._count, "at": now(), "verb": verb, "path": path, "query": query}
+        entry = {"n": self._count, "at": now(), "verb": request.method, "path": request.url.path}
+        entry |= {"query": request.url.query, "agent": request.headers.get("user-agent", "")}
         self._calls.append(entry | {"status": status, "user": user})
 
     def control(self, verb: str, what: str, body: Any) -> Any:
@@ -117,6 +165,7 @@ def _rule(given: Any) -> Rule:
         raise BadRequest(f"kind must be one of {', '.join(_KINDS)}")
     try:
         pattern = re.compile(given["match"])
+        re.compile(given.get("agent", ""))
     except re.error as error:
         raise BadRequest(f"match: {error}") from error
     times = given.get("times", 1)

@@ -19,18 +19,27 @@ from steps.clients.aws.logs import Logs
 from steps.clients.aws.rds import Rds
 from steps.clients.aws.secretsmanager import SecretsManager
 from steps.clients.aws.servicequotas import ServiceQuotas
-from steps.clients.aws.session import ATTEMPTS, AwsTarget, Connection, Hook
+from steps.clients.aws.session import ATTEMPTS, READ_SECONDS, AwsTarget, Connection, Hook, Patience
 from steps.clients.aws.sts import Identity, Sts
 from steps.clients.aws.tagging import Tagging
 
 
 class Aws:
-    """One AWS account and region. Thread-safe; `close` it when done. `attempts`: tries per call within botocore."""
+    """One AWS account and region. Thread-safe; `close` it when done.
 
-    def __init__(self, target: AwsTarget, attempts: int = ATTEMPTS, hooks: Mapping[str, Hook] | None = None) -> None:
-        """`hooks`: see `Connection`."""
+    `attempts`: tries per call within botocore; `read_seconds`: how long each may stay without an answer; `hooks`: see
+    `Connection`.
+    """
+
+    def __init__(
+        self,
+        target: AwsTarget,
+        attempts: int = ATTEMPTS,
+        read_seconds: float = READ_SECONDS,
+        hooks: Mapping[str, Hook] | None = None,
+    ) -> None:
         self.target = target
-        self.connection = Connection(target, attempts, hooks)
+        self.connection = Connection(target, Patience(attempts, read_seconds), hooks)
         self._identity: Identity | None = None
         self.sts = Sts(self.connection)
         self.network = Network(self.connection)

@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from steps.clients.aws.errors import came_from_credentials, is_quiet, translate
+from steps.clients.aws.errors import came_from_credentials, incomplete, is_quiet, translate
 from steps.clients.aws.session import Connection
 from steps.errors import CredentialsError, PodiumError
 
@@ -28,7 +28,7 @@ class ServiceClient:
 
 
 def translated(method: Callable[Concatenate[C, P], R]) -> Callable[Concatenate[C, P], R]:
-    """Let a method of a thin client raise PodiumError instead of botocore's errors.
+    """Let a method of a thin client raise PodiumError instead of botocore's errors, or of missing the answer's parts.
 
     Credentials that do not work are forgotten, so that new ones from the environment are found at the next try. The
     cause is chained, except where its text may hold a secret.
@@ -40,6 +40,8 @@ def translated(method: Callable[Concatenate[C, P], R]) -> Callable[Concatenate[C
             return method(self, *args, **kwargs)
         except VENDOR_ERRORS as error:
             raise _problem(self, error) from (None if is_quiet(error, self.service) else error)
+        except LookupError as error:
+            raise incomplete(error, self.service, self.connection.target.region) from error
         except RuntimeError as error:
             if not came_from_credentials(error):
                 raise

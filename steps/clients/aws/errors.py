@@ -5,6 +5,7 @@
     not permitted              AWS_ACCESS_DENIED            user, names the IAM action
     a quota is reached         AWS_QUOTA_EXCEEDED           user, names the quota
     throttling, 5xx, network   AWS_UNAVAILABLE              provider, transient
+    not an answer of AWS's     AWS_UNAVAILABLE              provider, transient (a proxy's page, half an answer)
     still in use, not ready    AWS_RESOURCE_FAILED          provider, transient
     everything else            AWS_INVALID_REQUEST          podium
 
@@ -75,12 +76,15 @@ THROTTLED = frozenset(
         "BandwidthLimitExceeded",
         "ConcurrentModification",
         "ConcurrentModificationException",
+        "DependencyThrottle",
         "EC2ThrottledException",
         "EntityTemporarilyUnmodifiable",
         "InternalError",
         "InternalFailure",
         "InternalServerError",
         "InternalServiceError",
+        "InternalServiceException",
+        "OpenIdIdpCommunicationError",
         "PriorRequestNotComplete",
         "RequestLimitExceeded",
         "RequestThrottled",
@@ -88,6 +92,7 @@ THROTTLED = frozenset(
         "RequestTimeout",
         "RequestTimeoutException",
         "ServerException",
+        "ServiceException",
         "ServiceFailure",
         "ServiceUnavailable",
         "ServiceUnavailableException",
@@ -121,6 +126,7 @@ QUOTA_SUFFIXES = (
     "LimitExceeded",
     "LimitExceededException",
     "QuotaExceeded",
+    "QuotaExceededException",
     "QuotaExceededFault",
     "LimitExceededFault",
 )
@@ -143,7 +149,6 @@ _NO_ANSWER = (
     EndpointConnectionError,
     ConnectTimeoutError,
     ConnectionClosedError,
-    ResponseParserError,
 )
 _GIVE_CREDENTIALS = (
     "Give Podium's process valid AWS credentials (environment, shared file or instance role; "
@@ -157,7 +162,9 @@ def is_quiet(error: Exception, service: str) -> bool:
     return service in QUIET_SERVICES or (isinstance(error, BotoCoreError) and not isinstance(error, _NO_ANSWER))
 
 
-def translate(error: Exception, service: str, region: str, principal: str | None) -> PodiumError:
+def translate(  # noqa: PLR0911 - one line per kind
+    error: Exception, service: str, region: str, principal: str | None
+) -> PodiumError:
     """Podium's error for one of botocore's. `service` is boto3's name of it, `principal` who called, if known."""
     if isinstance(error, ClientError):
         return _of_answer(error, service, region, principal)
@@ -169,12 +176,21 @@ def translate(error: Exception, service: str, region: str, principal: str | None
         return _credentials(Code.AWS_CREDENTIALS_EXPIRED, "AWS's credentials were renewed, but are still expired")
     if isinstance(error, _NO_ANSWER):
         return _unavailable(f"{service} in {region} did not answer ({type(error).__name__})")
+    if isinstance(error, ResponseParserError):
+        return _unreadable(service, region, type(error).__name__)
     return PodiumError(
         Code.AWS_INVALID_REQUEST,
         f"the request to {service} could not be made ({type(error).__name__})",
         fault=Fault.PODIUM,
         retryable=True,
         remedy="Check region and values of the installation spec; if they are right, report this error.",
+    )
+
+
+def incomplete(error: LookupError, service: str, region: str) -> TransientError:
+    """For an answer in which a part is missing that AWS documents as always there."""
+    return _unreadable(
+        service, region, f"without {error.args[0] if error.args else 'what was asked for'!s}"[:TEXT_LIMIT]
     )
 
 
@@ -195,8 +211,10 @@ def _of_answer(  # noqa: PLR0911 - one line per kind
         return _denied(code, action, principal)
     if kind is Code.AWS_QUOTA_EXCEEDED:
         return _quota(code, action, region)
+    if kind is Code.AWS_UNAVAILABLE and (not code or code.isdigit()):
+        return _unreadable(action, region, f"HTTP {code or 'error'} without an error code")
     if kind is Code.AWS_UNAVAILABLE:
-        return _unavailable(f"{action} in {region}: {code or 'no error code'}")
+        return _unavailable(f"{action} in {region}: {code}")
     if kind is Code.AWS_RESOURCE_FAILED:
         return _busy(code, f"{action}: {code}{text}")
     return PodiumError(
@@ -221,7 +239,7 @@ def _kind(code: str, status: int) -> Code:  # noqa: PLR0911 - one line per kind,
         return Code.AWS_RESOURCE_FAILED
     if quota_of(code) or code.endswith(QUOTA_SUFFIXES):
         return Code.AWS_QUOTA_EXCEEDED
-    if status == 429 or (status >= 500 and status != 501):
+    if status == 429 or (status >= 500 and status != 501) or not code or code.isdigit():
         return Code.AWS_UNAVAILABLE
     return Code.AWS_INVALID_REQUEST
 
@@ -250,6 +268,16 @@ def _credentials(code: Code, message: str) -> CredentialsError:
 def _unavailable(message: str) -> TransientError:
     return TransientError.by_provider(
         Code.AWS_UNAVAILABLE, f"AWS is not available: {message}", "Retry in a few minutes; see AWS's health dashboard."
+    )
+
+
+def _unreadable(service: str, region: str, how: str) -> TransientError:
+    """Something between Podium and AWS answered, or cut the answer short. A code of digits is botocore's own, for an
+    error answer in which it found none."""
+    return TransientError.by_provider(
+        Code.AWS_UNAVAILABLE,
+        f"what answered for {service} in {region} was not AWS ({how})",
+        "Retry; if it stays so, look whether a proxy or firewall between Podium and AWS answers in its place.",
     )
 
 

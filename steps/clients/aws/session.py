@@ -18,6 +18,7 @@ from botocore.credentials import AssumeRoleCredentialFetcher, CredentialResolver
 from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader
 
+from steps.clients.aws.answers import check_answer
 from steps.gate import pass_gate
 
 SESSION_NAME = "podium"
@@ -41,6 +42,14 @@ class AwsTarget:
     external_id: str | None = None
 
 
+@dataclass(frozen=True)
+class Patience:
+    """`attempts`: tries per call within botocore; `read_seconds`: how long each may stay without an answer."""
+
+    attempts: int = ATTEMPTS
+    read_seconds: float = READ_SECONDS
+
+
 @cache
 def _shared_loader() -> Loader:
     """The reader, and cache, of botocore's service models."""
@@ -53,10 +62,10 @@ class _RoleProvider:
 
     METHOD = "podium-assume-role"
 
-    def __init__(self, target: AwsTarget, role_arn: str, attempts: int) -> None:
+    def __init__(self, target: AwsTarget, role_arn: str, patience: Patience) -> None:
         self._target = target
         self._role_arn = role_arn
-        self._attempts = attempts
+        self._patience = patience
 
     def load(self) -> DeferredRefreshableCredentials:
         """Assume the role with the environment's credentials; asks AWS only when the credentials are first used."""
@@ -68,7 +77,7 @@ class _RoleProvider:
 
         def client(service: str, **options: Any) -> Any:
             return source.create_client(
-                service, **(options | {"region_name": region, "config": _config(self._attempts)})
+                service, **(options | {"region_name": region, "config": _config(self._patience)})
             )
 
         arguments = {"RoleSessionName": SESSION_NAME}
@@ -81,6 +90,7 @@ class _RoleProvider:
 def _plain_session() -> botocore.session.Session:
     session = botocore.session.get_session()
     session.register_component("data_loader", _shared_loader())
+    session.register("after-call", check_answer)
     return session
 
 
@@ -89,11 +99,11 @@ def _pass_gate(**_request: Any) -> None:
     pass_gate()
 
 
-def _config(attempts: int) -> Config:
+def _config(patience: Patience) -> Config:
     return Config(
-        retries={"mode": "standard", "total_max_attempts": attempts},
+        retries={"mode": "standard", "total_max_attempts": patience.attempts},
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
+        read_timeout=patience.read_seconds,
         user_agent_extra=USER_AGENT,
     )
 
@@ -101,10 +111,10 @@ def _config(attempts: int) -> Config:
 class Connection:
     """The clients of one target by service name. Thread-safe."""
 
-    def __init__(self, target: AwsTarget, attempts: int = ATTEMPTS, hooks: Mapping[str, Hook] | None = None) -> None:
+    def __init__(self, target: AwsTarget, patience: Patience, hooks: Mapping[str, Hook] | None = None) -> None:
         """`hooks`: by botocore's event, e.g. `before-call`; what a client of this connection has to pass."""
         self.target = target
-        self._attempts = attempts
+        self._patience = patience
         self._hooks = dict(hooks or {})
         self._lock = threading.RLock()
         self._session: boto3.Session | None = None
@@ -117,7 +127,7 @@ class Connection:
         with self._lock:
             if service not in self._clients:
                 create: Any = self._opened().client  # boto3's stubs overload it for each literal name
-                self._clients[service] = create(service, region_name=self.target.region, config=_config(self._attempts))
+                self._clients[service] = create(service, region_name=self.target.region, config=_config(self._patience))
             return self._clients[service]
 
     def forget(self) -> None:
@@ -131,7 +141,7 @@ class Connection:
         if self._session is None:
             plain = _plain_session()
             if self.target.role_arn:
-                provider: Any = _RoleProvider(self.target, self.target.role_arn, self._attempts)
+                provider: Any = _RoleProvider(self.target, self.target.role_arn, self._patience)
                 plain.register_component("credential_provider", CredentialResolver([provider]))
             plain.register("before-send", _pass_gate)
             for event, hook in self._hooks.items():

@@ -4,15 +4,17 @@ Writing is server-side apply with the field manager `podium` (design.md §5). No
 """
 
 import json
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from steps.clients.kubernetes.errors import refused
+from steps.clients.kubernetes.errors import refused, unavailable
 from steps.clients.kubernetes.kinds import kind_of
 from steps.clients.kubernetes.token import FRESH_SECONDS, Clock, Tokens, TokenSource
 from steps.clients.kubernetes.transport import READ_SECONDS, Answer, Transport
+from steps.errors import CredentialsError, TransientError
 
 Object = dict[str, Any]
 WRITING = {"fieldManager": "podium", "fieldValidation": "Strict"}
@@ -21,6 +23,9 @@ DRY_RUN = {"dryRun": "All"}
 """All checks and defaults, but nothing is kept."""
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
+READ_PAUSES = (0.2, 0.8)
+QUICK_SECONDS = 2.0
+"""A reading that took longer to fail is not tried again: its step's next try is soon enough."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,25 @@ class ServiceAnswer:
 
 
 class Kube:
-    """One cluster's API. `token` is called for a bearer token, which is kept for ten minutes, less after a 401."""
+    """One cluster's API. `token` is called for a bearer token, which is kept for ten minutes, less after a 401.
 
-    def __init__(self, endpoint: str, ca_data_base64: str, token: TokenSource, clock: Clock | None = None) -> None:
+    `read_seconds`: how long a call may stay without an answer; `pauses`: seconds between the tries of one reading.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        ca_data_base64: str,
+        token: TokenSource,
+        clock: Clock | None = None,
+        read_seconds: float = READ_SECONDS,
+        pauses: tuple[float, ...] = READ_PAUSES,
+    ) -> None:
         self.endpoint = endpoint.rstrip("/")
         self.ca_data = ca_data_base64
         self._tokens = Tokens(token, clock or Clock())
         self._transport = Transport(self.endpoint, ca_data_base64)
+        self._read_seconds, self._pauses = read_seconds, pauses
 
     def close(self) -> None:
         self._transport.close()
@@ -56,10 +73,7 @@ class Kube:
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """The object, or None when there is none (or its kind is not served)."""
-        answer = self._send("GET", kind_of(kind).path(namespace, name))
-        if answer.status == 404:
-            return None
-        return _checked(answer, _title(kind, name, namespace))
+        return self._read(kind_of(kind).path(namespace, name), _title(kind, name, namespace))
 
     def list(
         self,
@@ -77,10 +91,8 @@ class Kube:
         params = {
             name: ",".join(f"{key}={value}" for key, value in terms.items()) for name, terms in wanted.items() if terms
         }
-        answer = self._send("GET", kind_of(kind).path(namespace), params=params)
-        if answer.status == 404:
-            return []
-        items: list[Object] = _checked(answer, f"list of {kind}").get("items") or []
+        found = self._read(kind_of(kind).path(namespace), f"list of {kind}", params)
+        items: list[Object] = (found or {}).get("items") or []
         return items
 
     def apply(self, manifest: Object) -> Object:
@@ -182,7 +194,7 @@ class Kube:
         path: str,
         *,
         body: Object | None = None,
-        timeout: float = READ_SECONDS,
+        timeout: float | None = None,
     ) -> ServiceAnswer:
         """HTTP to a Service inside the cluster, through the API server: nothing has to be exposed.
 
@@ -201,6 +213,25 @@ class Kube:
         if answer.status >= 400 and answer.refusal:
             raise refused(answer.status, answer.refusal, f"Service {namespace}/{service}", writing=False)
         return ServiceAnswer(answer.status, answer.text)
+
+    def _read(self, path: str, what: str, params: dict[str, str] | None = None) -> Object | None:
+        """One object or one list of them; None for 404. Tried again at once where that may help.
+
+        A step tries again from its beginning, and few times: one that reads a dozen things would not get through a
+        network of which every tenth answer is lost. Reading may be repeated without asking anybody.
+        """
+        for pause in (*self._pauses, None):
+            began = time.monotonic()
+            try:
+                answer = self._send("GET", path, params=params)
+                return None if answer.status == 404 else _checked(answer, what)
+            except CredentialsError:
+                raise
+            except TransientError:
+                if pause is None or time.monotonic() - began > QUICK_SECONDS:
+                    raise
+                time.sleep(pause)
+        raise AssertionError("unreachable")
 
     def _post(self, manifest: Object, params: dict[str, str]) -> Answer:
         path = kind_of(manifest["kind"]).path(manifest["metadata"].get("namespace"))
@@ -224,7 +255,7 @@ class Kube:
         params: dict[str, str] | None = None,
         body: Object | None = None,
         content_type: str | None = None,
-        read_seconds: float = READ_SECONDS,
+        read_seconds: float | None = None,
     ) -> Answer:
         """One call, and a second one with a fresh token when the first is refused with 401."""
         call = partial(
@@ -234,7 +265,7 @@ class Kube:
             params=params,
             body=body,
             content_type=content_type,
-            read_seconds=read_seconds,
+            read_seconds=self._read_seconds if read_seconds is None else read_seconds,
         )
         token = self._tokens.get()
         answer = call(token.text)
@@ -252,7 +283,10 @@ def _title(kind: str, name: str, namespace: str | None) -> str:
 
 
 def _checked(answer: Answer, what: str, *, writing: bool = False) -> Object:
+    """The object in the answer. TransientError when it is a success without one: a proxy's page, or half an answer."""
     if answer.status >= 400:
         raise refused(answer.status, answer.refusal, what, writing=writing)
-    body: Object = json.loads(answer.data)
-    return body
+    found = answer.object
+    if found is None:
+        raise unavailable(what, f"what answered (HTTP {answer.status}) was not the Kubernetes API")
+    return found

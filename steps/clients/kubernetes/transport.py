@@ -37,13 +37,19 @@ class Answer:
         return self.data.decode("utf-8", "replace")
 
     @property
-    def refusal(self) -> dict[str, Any]:
-        """The Status object of an answer, {} when it is something else: tells the API's words from a Service's."""
+    def object(self) -> dict[str, Any] | None:
+        """The API's object of any kind; None when the answer is something else."""
         try:
             body = json.loads(self.data)
         except ValueError:
-            return {}
-        return body if isinstance(body, dict) and body.get("kind") == "Status" else {}
+            return None
+        return body if isinstance(body, dict) and "kind" in body else None
+
+    @property
+    def refusal(self) -> dict[str, Any]:
+        """The Status object of an answer, {} when it is something else: tells the API's words from a Service's."""
+        found = self.object or {}
+        return found if found.get("kind") == "Status" else {}
 
 
 class Transport:

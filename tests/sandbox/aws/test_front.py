@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
+from botocore.parsers import ResponseParserError
 from botocore.signers import RequestSigner
 
 from sandbox.aws.credentials import INTERNAL_KEY
@@ -70,6 +71,29 @@ def test_a_lost_answer_has_had_its_effect_and_a_reset_has_not(aws: StandIn) -> N
             ec2.create_security_group(GroupName=f"g-{kind}", Description="d")
         found = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [f"g-{kind}"]}])
         assert len(found["SecurityGroups"]) == made
+
+
+def test_a_spoilt_answer_comes_in_place_of_a_call_or_after_its_effect(aws: StandIn) -> None:
+    ec2 = aws.client("ec2")
+    spoilt = [("html", False, 0), ("empty", False, 0), ("5xx", False, 0), ("truncated", False, 1), ("broken", False, 1)]
+    for kind, after, made in [*spoilt, ("html", True, 1), ("empty", True, 1), ("5xx", True, 1), ("throttle", True, 1)]:
+        aws.fault(match="ec2:CreateSecurityGroup", kind=kind, after=after)
+        group = f"{kind}-{after}"
+        with pytest.raises((ClientError, ResponseParserError, KeyError)):
+            ec2.create_security_group(GroupName=group, Description="x")["GroupId"]
+        found = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [group]}])["SecurityGroups"]
+        assert len(found) == made, group
+
+
+def test_everything_can_be_put_back_to_a_checkpoint(aws: StandIn) -> None:
+    iam = aws.client("iam")
+    iam.create_user(UserName="before")
+    aws.control("PUT", "/checkpoints/one")
+    iam.create_user(UserName="after")
+    iam.delete_user(UserName="before")
+    aws.control("POST", "/checkpoints/one")
+    names = [user["UserName"] for user in iam.list_users()["Users"]]
+    assert ("before" in names, "after" in names) == (True, False)
 
 
 def test_an_injected_error_skips_and_counts_down(aws: StandIn) -> None:

@@ -1,5 +1,6 @@
 """Faults on request, and the record of calls."""
 
+import json
 import time
 from collections.abc import Iterator
 
@@ -45,6 +46,46 @@ def test_a_reset_happens_before_the_effect_and_a_loss_after_it(kube: Kube) -> No
     with pytest.raises(httpx2.TransportError):
         kube.create("configmaps", configmap("b"))
     assert kube.names("configmaps", fieldSelector="metadata.name=b") == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "after", "made"),
+    [("html", False, []), ("empty", False, []), ("html", True, ["a"]), ("truncated", False, ["a"])],
+)
+def test_a_spoilt_answer_comes_in_place_of_a_call_or_after_its_effect(
+    kube: Kube, kind: str, after: bool, made: list[str]
+) -> None:
+    _fault(kube, kind=kind, after=after)
+    answer = kube.client.post(kube.path("configmaps"), json=configmap("a"))
+    assert answer.is_success
+    with pytest.raises(json.JSONDecodeError):
+        answer.json()
+    assert kube.names("configmaps", fieldSelector="metadata.name=a") == made
+
+
+@pytest.mark.parametrize(("kind", "made"), [("broken", ["a"]), ("hang", [])])
+def test_a_connection_is_dropped_in_the_middle_of_an_answer_or_after_a_silence(
+    kube: Kube, kind: str, made: list[str]
+) -> None:
+    _fault(kube, kind=kind, seconds=0.2)
+    with pytest.raises(httpx2.TransportError):
+        kube.create("configmaps", configmap("a"))
+    assert kube.names("configmaps", fieldSelector="metadata.name=a") == made
+
+
+def test_an_error_may_come_after_the_effect_or_look_like_a_services(kube: Kube) -> None:
+    _fault(kube, status=500, after=True)
+    assert kube.create("configmaps", configmap("a"))[0] == 500
+    assert kube.names("configmaps", fieldSelector="metadata.name=a") == ["a"]
+    _fault(kube, status=500, plain=True, message="no database")
+    assert kube.create("configmaps", configmap("b"))[1] == {"detail": "no database"}
+
+
+def test_a_fault_may_be_meant_for_one_client_only(kube: Kube) -> None:
+    _fault(kube, status=500, agent="^podium")
+    assert kube.create("configmaps", configmap("a"))[0] == 201
+    answer = kube.client.get(kube.path("configmaps"), headers={"User-Agent": "podium"})
+    assert answer.status_code == 500
 
 
 def test_a_delay_waits_first(kube: Kube) -> None:

@@ -1,5 +1,6 @@
 """What is in volumes, when it is renewed, and that readers never see half of it."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sandbox.nodes.api import SECRETS, ApiError, Client, Object, Resource
 from sandbox.nodes.environment import ConfigError, Lookup
 from sandbox.nodes.volume_files import File
 from sandbox.nodes.volume_sources import Sources, Tokens, references
+from sandbox.nodes.volumes import PodVolumes
 
 POD: Object = {"metadata": {"name": "p", "namespace": "dbos", "uid": "u", "labels": {"b": "2", "a": 'x"y'}}, "spec": {}}
 SECRET: Object = {"data": {"a": "MQ==", "b": "Mg=="}}
@@ -105,3 +107,15 @@ def test_files_change_together_and_only_when_they_differ(tmp_path: Path) -> None
     assert volume_files.write(folder, {"c": File(b"2")})
     assert sorted(os.listdir(folder)) == sorted(["..data", os.readlink(folder / "..data"), "c"])
     assert (folder / "c").read_bytes() == b"2"
+
+
+async def test_keeping_fresh_ends_also_when_something_changes_at_the_same_moment(tmp_path: Path) -> None:
+    pod = {"metadata": POD["metadata"], "spec": {"volumes": [{"name": "tmp", "emptyDir": {}}]}}
+    volumes = PodVolumes(lambda: pod, tmp_path, Issuer(), {}, lambda reason, message: None)
+    await volumes.set_up()
+    fresh = asyncio.create_task(volumes.keep_fresh())
+    await asyncio.sleep(0)
+    volumes.changed("Pod", "p")
+    await asyncio.sleep(0)
+    fresh.cancel()
+    assert await asyncio.wait([fresh], timeout=2) == ({fresh}, set())
