@@ -16,7 +16,8 @@ from dbos import error as dbos_error
 from steps import rollback
 from steps.errors import Code, Fault, PodiumError
 from workflows.context import context
-from workflows.durable import Run, as_podium_error, in_pool, name_of
+from workflows.durable import Run, in_pool, name_of
+from workflows.failures import failure_of
 from workflows.waits import going_back
 
 FAILURES = (Code.WORKLOAD_FAILED, Code.IMAGE_PULL_FAILED, Code.TIMED_OUT)
@@ -80,7 +81,7 @@ async def _gone_back(run: Run, new: Rollout, before: dict[str, Any], failure: Po
     except dbos_error.DBOSWorkflowCancelledError:
         raise
     except Exception as error:  # noqa: BLE001 - what is reported is why the rollout failed, and this beside it
-        words = f"Rolling back to {told} did not succeed either: {as_podium_error(error, new.step).message}"
+        words = f"Rolling back to {told} did not succeed either: {failure_of(error, new.step).message}"
     await in_pool(partial(journal.rolled_back, run.operation_id, run.phase, new.step, words, failure.problem))
     return PodiumError(
         failure.code,

@@ -53,7 +53,7 @@ class ConductorApi:
 
     def is_registered(self, app: str) -> bool:
         answer = self._send("GET", f"/apps/{_quoted(app)}")
-        return answer.status != 404 and self._check(answer, f"look at application {app}") is not None
+        return answer.status != 404 and bool(self._checked(answer, f"look at application {app}", dict))
 
     def token_names(self) -> list[str]:
         found = self._checked(self._send("GET", "/tokens"), "list tokens", list)

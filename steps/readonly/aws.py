@@ -25,7 +25,7 @@ ATTEMPTS = 2
 def reading_aws(target: AwsTarget) -> Aws:
     """A client that changes nothing; to be used within `recording`, and closed."""
     hooks: dict[str, Hook] = {"before-parameter-build": _remember, "before-call": _instead, "before-send": _guard}
-    return Aws(target, ATTEMPTS, hooks)
+    return Aws(target, ATTEMPTS, hooks=hooks)
 
 
 def is_read(operation: str) -> bool:

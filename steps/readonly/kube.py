@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from steps.clients.kubernetes import Kube, Object, ServiceAnswer
-from steps.clients.kubernetes.transport import READ_SECONDS, Answer
+from steps.clients.kubernetes.transport import Answer
 from steps.comparing import differing
 from steps.errors import Code, PodiumError
 from steps.readonly.records import Difference, Kind, Resource, Stopped, records
@@ -71,7 +71,7 @@ class ReadOnlyKube(Kube):
         path: str,
         *,
         body: Object | None = None,
-        timeout: float = READ_SECONDS,
+        timeout: float | None = None,
     ) -> ServiceAnswer:
         """Raises Stopped for what is not a GET: nobody knows its answer."""
         if method == "GET":

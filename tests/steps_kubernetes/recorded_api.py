@@ -121,6 +121,9 @@ class RecordedApi:
             return 201, self._created(path, body)
         if method == "DELETE":
             return (200, {"kind": "Status"}) if self.objects.pop(path, None) else (404, NOT_FOUND)
+        return self._read(path, query)
+
+    def _read(self, path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
         if path in self.objects:
             return 200, {"kind": "Kept", **self.objects[path]}
         if path.rpartition("/")[2] in _PLURALS:
