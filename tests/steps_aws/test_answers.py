@@ -40,6 +40,8 @@ def test_it_is_tried_again(aws: Aws, cloud: Cloud, service: str, kind: str) -> N
 
 
 def test_a_page_is_no_success_where_nothing_is_read_of_the_answer(aws: Aws, cloud: Cloud, built: Built) -> None:
+    ec2 = aws.connection.client("ec2")
+    ec2.modify_vpc_attribute(VpcId=built.vpc_id, EnableDnsHostnames={"Value": False})
     cloud.fault(match="ec2:ModifyVpcAttribute", kind="html")
     with pytest.raises(TransientError):
         aws.network.switch_on_dns(built.vpc_id)

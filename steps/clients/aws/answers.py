@@ -10,6 +10,7 @@ import json
 import re
 from typing import Any
 
+from botocore.awsrequest import AWSResponse
 from botocore.parsers import ResponseParserError
 
 _ROOT = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>)?\s*<(?:\w+:)?\w+Response[\s/>]")
@@ -20,10 +21,12 @@ _JSON = frozenset({"json", "rest-json"})
 def check_answer(**event: Any) -> None:
     """botocore's event `after-call`. Raises ResponseParserError when the answer is none of AWS's.
 
-    It has `http_response` (botocore.awsrequest.AWSResponse) and `model` (botocore.model.OperationModel).
+    It has `http_response` (botocore.awsrequest.AWSResponse; something else when nothing was sent: steps/readonly/aws.py)
+    and `model` (botocore.model.OperationModel).
     """
     http_response, model = event["http_response"], event["model"]
-    if http_response.status_code >= 300 or model.has_streaming_output:
+    was_sent = isinstance(http_response, AWSResponse)
+    if not was_sent or http_response.status_code >= 300 or model.has_streaming_output:
         return
     protocol, body = model.service_model.resolved_protocol, http_response.content
     if protocol in _XML and not _ROOT.match(body):
