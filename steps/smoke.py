@@ -23,14 +23,9 @@ def await_executor(kube: Kube, namespace: str, app_name: str) -> dict[str, Any] 
     A Conductor too old for the HTTP API lists none that anybody could read: `{"executors": []}`.
     """
     api = ConductorApi(kube, namespace)
-    try:
-        found = api.executors(app_name)
-    except PodiumError as error:
-        if error.code is not Code.CONDUCTOR_REJECTED or api.is_supported():
-            raise
+    if not api.is_supported():
         return {"executors": []}
-    if not found and not api.is_supported():
-        return {"executors": []}
+    found = api.executors(app_name)
     healthy = sorted(str(each["executorId"]) for each in found if each.get("status") == HEALTHY)
     if healthy:
         return {"executors": healthy}

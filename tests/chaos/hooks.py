@@ -129,7 +129,7 @@ def _around_steps(reaper: Reaper) -> None:
         _step.set(f"{run.phase}: {name}")
         return await original(run, action, name, then_die)
 
-    async def outside(original: Any, run: Run, call: Callable[[], Any]) -> Any:
+    async def outside(original: Any, run: Run, name: str, call: Callable[[], Any]) -> Any:
         step = _step.get()
 
         def named() -> Any:
@@ -139,7 +139,7 @@ def _around_steps(reaper: Reaper) -> None:
             finally:
                 _call.reset(token)
 
-        return await original(run, named)
+        return await original(run, name, named)
 
     _wrap(Run, Run.checkpointed, checkpointed)
     _wrap(Run, Run._outside, outside)

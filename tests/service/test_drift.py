@@ -31,6 +31,7 @@ DIFFERENCE: dict[str, Any] = {
     "expected": 1,
     "found": 3,
     "message": "spec.replicas of Deployment dbos/console is not as it was applied.",
+    "remedy": "podium repair brings it back.",
 }
 
 
@@ -105,3 +106,4 @@ def test_the_command_line_shows_what_differs(capsys: pytest.CaptureFixture[str])
     assert row.split() == ["console", "changed", "Deployment", "dbos/console", "spec.replicas", "1", "3"]
     assert "EKS says coredns is UPDATING" in text
     assert "Not compared: migration" in text
+    assert text.count("podium repair brings it back.") == 1

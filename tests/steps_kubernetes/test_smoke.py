@@ -10,11 +10,13 @@ from tests.steps_kubernetes.recorded_api import RecordedApi
 
 APP = "/api/v1/namespaces/dbos/services/dbos-app:8080/proxy"
 APPS = "/api/v1/namespaces/dbos/services/conductor:8090/proxy/v2/orgs/local/apps"
+TOKENS = "/api/v1/namespaces/dbos/services/conductor:8090/proxy/v2/orgs/local/tokens"
 EXECUTORS = "/api/v1/namespaces/dbos/services/conductor:8090/proxy/v2/orgs/local/apps/dbos-app/executors"
 
 
 @pytest.fixture
 def healthy(api: RecordedApi) -> RecordedApi:
+    api.answer(f"GET {APPS}", 200, [])
     api.answer(f"GET {APP}/workflow/t-1", 200, {"workflow_id": "t-1", "status": "started"})
     api.answer(f"GET {APP}/last_step/t-1", 200, {"last_step": 2})
     api.answer(f"GET {APP}/enqueue/1", 200, {"workflow_id": "w", "duration": 1})
@@ -41,7 +43,7 @@ def test_the_report_shows_the_four_calls_and_the_executors(healthy: RecordedApi,
 def test_ones_own_application_need_not_answer_the_samples_calls(healthy: RecordedApi, kube: Kube) -> None:
     report = smoke.run_smoke_test(kube, "dbos", "dbos-app", "t-1", is_sample=False)
     assert report == {"passed": True, "calls": [], "executors": ["e-1"]}
-    assert healthy.calls == [f"GET {EXECUTORS}"]
+    assert healthy.calls == [f"GET {APPS}", f"GET {EXECUTORS}"]
 
 
 @pytest.mark.parametrize(("status", "body"), [(404, {"detail": "Not Found"}), (200, {"other": 1}), (200, "<html>")])
@@ -60,6 +62,7 @@ def test_an_application_in_trouble_is_asked_again(api: RecordedApi, kube: Kube) 
 
 
 def test_an_executor_is_waited_for(api: RecordedApi, kube: Kube) -> None:
+    api.answer(f"GET {APPS}", 200, [])
     api.answer(f"GET {EXECUTORS}", 200, [{"executorId": "e", "status": "DEAD"}])
     found = smoke.await_executor(kube, "dbos", "dbos-app")
     assert found == Pending("Conductor lists no healthy executor of dbos-app yet (DEAD)")
@@ -69,8 +72,8 @@ def test_an_executor_is_waited_for(api: RecordedApi, kube: Kube) -> None:
 def test_a_conductor_without_the_http_api_lists_no_executor_and_none_is_waited_for(
     api: RecordedApi, kube: Kube, status: int, body: object
 ) -> None:
-    api.answer(f"GET {EXECUTORS}", status, body)
-    api.answer(f"GET {APPS}", status, body)
+    for path in (EXECUTORS, APPS, TOKENS):
+        api.answer(f"GET {path}", status, body)
     assert smoke.await_executor(kube, "dbos", "dbos-app") == {"executors": []}
 
 

@@ -21,8 +21,8 @@ _JSON = frozenset({"json", "rest-json"})
 def check_answer(**event: Any) -> None:
     """botocore's event `after-call`. Raises ResponseParserError when the answer is none of AWS's.
 
-    It has `http_response` (botocore.awsrequest.AWSResponse; something else when nothing was sent: steps/readonly/aws.py)
-    and `model` (botocore.model.OperationModel).
+    It has `http_response` (botocore.awsrequest.AWSResponse; something else where nothing was sent, as by
+    steps/readonly/aws.py) and `model` (botocore.model.OperationModel).
     """
     http_response, model = event["http_response"], event["model"]
     was_sent = isinstance(http_response, AWSResponse)
