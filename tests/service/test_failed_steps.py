@@ -80,7 +80,7 @@ def graphs(step: Step, hidden: Hidden) -> dict[str, Graph]:
 
 @pytest.mark.parametrize(
     "step",
-    [unexpected, in_the_sealer, look, *(pytest.param(one, marks=pytest.mark.chaos) for one in (translated, transient))],
+    [unexpected, look, *(pytest.param(one, marks=pytest.mark.chaos) for one in (in_the_sealer, translated, transient))],
     ids=lambda one: one.__name__,
 )
 def test_a_failed_step_leaves_no_secret_behind(step: Step, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
