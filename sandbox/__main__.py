@@ -20,6 +20,7 @@ from sandbox.processes import exit_with_parent
 from sandbox.supervisor import Supervisor, shown
 
 WATCH = 0.2  # seconds between looks at the processes
+ENDING = 30.0  # seconds that a sandbox whose `podium demo` was killed gets to end before the next one takes its folder
 
 
 def main() -> int:
@@ -34,7 +35,7 @@ def main() -> int:
     try:
         if not options.no_clusters:
             control_planes.chosen().require()
-        with folders.alone(options.home.resolve()):
+        with folders.alone(options.home.resolve(), ENDING if options.parent_pipe else 0.0):
             _run(Supervisor(options.home.resolve(), aws_options), stopping)
     except (folders.AlreadyRunningError, control_planes.UnusableError) as problem:
         sys.stderr.write(f"{problem}\n")

@@ -38,7 +38,8 @@ class Instances(SandboxBackend, RDSBackend):
         self._check_network(db_kwargs)
         instance = super().create_db_instance(db_kwargs)
         instance.status = "creating"
-        instance.dbi_resource_id = "db-" + secrets.token_hex(13).upper()
+        constant, instance.dbi_resource_id = instance.dbi_resource_id, "db-" + secrets.token_hex(13).upper()
+        snapshots.renamed(self, constant, instance.dbi_resource_id)
         self._attach(instance)
         self.provision(instance)
         self.cloud.lifecycle.begin(KIND, self._key(instance), "create", self.cloud.clock.create(KIND))

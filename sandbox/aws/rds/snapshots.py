@@ -13,6 +13,13 @@ from moto.rds.exceptions import RDSClientError
 from moto.rds.responses import RDSResponse
 
 
+def renamed(backend: Any, constant: str, resource_id: str) -> None:
+    """moto takes an instance's first automated snapshot before it has its own id: all would share moto's constant."""
+    for snapshot in backend.database_snapshots.values():
+        if snapshot.dbi_resource_id == constant:
+            snapshot.dbi_resource_id = resource_id
+
+
 def begun(backend: Any, name: str) -> None:
     """A snapshot that is being taken: complete when its instance is gone."""
     snapshot = backend.database_snapshots[name]

@@ -134,7 +134,7 @@ def run_steps(podium: Podium) -> None:
     conductor.ensure_conductor(kube, OWNER, PLACE, "dbosdev/conductor", 1, True)
     console.ensure_console(kube, OWNER, PLACE, "dbosdev/console", 1, 8080)
     app.ensure_app(kube, OWNER, PLACE, IMAGE, 1, None)
-    assert isinstance(ready_nodes.await_ready_nodes(kube, "default", 1), Pending)
+    assert isinstance(ready_nodes.await_ready_nodes(kube, "nobodys-group", 1), Pending)
     assert rollback.healthy_generation(kube, PLACE, "console") is None  # no node, no pod that is ready
     until(lambda: bool(kube.list("ReplicaSet", PLACE, labels={"app": "console"})))
     (replica_set,) = kube.list("ReplicaSet", PLACE, labels={"app": "console"})

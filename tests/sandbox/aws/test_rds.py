@@ -155,6 +155,31 @@ def test_two_instances_have_a_server_each(aws: StandIn, instance: dict[str, Any]
     delete(aws, "second")
 
 
+def test_a_gone_instances_automated_backup_is_deleted_and_a_living_ones_is_not(
+    aws: StandIn, subnet_group: str, instance: dict[str, Any]
+) -> None:
+    """Each backup has its own instance's id: with moto's constant for all, the living one's stood in the way."""
+    rds = aws.client("rds")
+    gone = create(aws, "gone")["DbiResourceId"]
+    until(lambda: describe(aws, "gone")["DBInstanceStatus"], "available")
+    rds.delete_db_instance(DBInstanceIdentifier="gone", SkipFinalSnapshot=True, DeleteAutomatedBackups=False)
+    until(lambda: len(rds.describe_db_instances()["DBInstances"]), 1)
+    assert {gone, instance["DbiResourceId"]} <= backups(aws)
+    rds.delete_db_instance_automated_backup(DbiResourceId=gone)
+    assert gone not in backups(aws)
+    living = instance["DbiResourceId"]
+    assert (
+        code(lambda: rds.delete_db_instance_automated_backup(DbiResourceId=living))
+        == "InvalidDBInstanceAutomatedBackupState"
+    )
+    assert living in backups(aws)
+
+
+def backups(aws: StandIn) -> set[str]:
+    found = aws.client("rds").describe_db_instance_automated_backups()["DBInstanceAutomatedBackups"]
+    return {one["DbiResourceId"] for one in found}
+
+
 def test_what_cannot_become_an_instance_is_refused(aws: StandIn, network: Network, subnet_group: str) -> None:
     assert code(lambda: create(aws, EngineVersion="9.9")) == "InvalidParameterCombination"
     assert code(lambda: create(aws, DBInstanceClass="db.huge")) == "InvalidParameterValue"
