@@ -19,6 +19,7 @@ from dbos._utils import INTERNAL_QUEUE_NAME
 from tests.chaos import hooks
 from tests.chaos.points import Memory, Point, Reaper
 from workflows import execution
+from workflows.drift import drifted
 from workflows.graph import Graph, undoing
 from workflows.phases import GRAPHS
 from workflows.runtime import Runtime, RuntimeSettings, launch
@@ -36,8 +37,8 @@ _OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 class Plan:
     """What a nursery does: `FOLDER/plan.json`.
 
-    `kind` and `arguments` are Control's: install {spec}, uninstall {name, data, force}, upgrade {spec}, repair {name,
-    drifted}. `point`: where to die, None: nowhere. `only`: beginnings of the keys that die, none: all. `phases`: those
+    `kind` and `arguments` are Control's: install {spec}, uninstall {name, data, force}, upgrade {spec}, repair
+    {name}. `point`: where to die, None: nowhere. `only`: beginnings of the keys that die, none: all. `phases`: those
     of the install's table that there are, none: all. `calls`: URL of AWS's call log.
     """
 
@@ -91,7 +92,7 @@ def _begun(runtime: Runtime, plan: Plan) -> str:
         return control.delete(given["name"], data=given["data"], force=given["force"]).id
     if plan.kind == "upgrade":
         return control.apply(InstallationSpec.model_validate(given["spec"])).operation.id
-    return control.repair(given["name"], given["drifted"]).operation.id
+    return control.repair(given["name"], drifted(control.drift(given["name"]))).operation.id
 
 
 def live(plan: Plan, folder: Path) -> NoReturn:
