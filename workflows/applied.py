@@ -27,14 +27,16 @@ class Applied:
 
 
 def of_installation(graph: Graph, installation: InstallationRecord) -> dict[str, Applied]:
-    """By phase, as stored; where nothing is, what a ready installation's spec says has been applied."""
-    if installation.applied is not None:
-        return {name: Applied(**one) for name, one in installation.applied.items()}
-    if installation.state != "READY":
-        return {}
+    """By phase, as stored. Of an install that is ready, also what a release that kept nothing had done before this one
+    took over: it went by the same spec."""
+    stored = {name: Applied(**one) for name, one in (installation.applied or {}).items()}
+    kept_since = installation.applied is not None and installation.operation.kind != "install"
+    if installation.state != "READY" or kept_since:
+        return stored
     spec = InstallationSpec.model_validate(installation.spec)
     fields = leaves(spec.public())
-    return {phase.name: Applied(part(fields, phase.change.inputs), settled=True) for phase in graph.wanted(spec)}
+    earlier = {phase.name: Applied(part(fields, phase.change.inputs), settled=True) for phase in graph.wanted(spec)}
+    return earlier | stored
 
 
 def known_facts(installation: InstallationRecord, applied: Mapping[str, Applied]) -> Facts:

@@ -4,12 +4,14 @@ import re
 from typing import Any
 
 from tests.chaos.normal import Ids, normal
+from tests.e2e.harness import until
 from tests.e2e.outside import Cluster
 
 NOT_LISTED = frozenset({"Event", "Lease", "Endpoints", "EndpointSlice", "ControllerRevision"})
 """Come and go by themselves."""
 ONE_OF_MANY = frozenset({"Pod", "ReplicaSet", "Node"})
 """Their names end at random: told by their owner, and whether they work."""
+OWNERS = ("Job", "ReplicaSet")
 WITHOUT = frozenset({"uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink"})
 SECRET_KEYS = frozenset({"data", "stringData", "encryptedData", "binaryData"})
 """Values are random, or sealed at random: only the keys are compared."""
@@ -21,6 +23,8 @@ ASSIGNED = frozenset(
     }
 )
 """What controllers fill in."""
+COLLECT_SECONDS = 60.0
+"""For Kubernetes' garbage collector, which goes on after the operation has ended."""
 RELEASE = "helm.sh/release.v1"
 """Type of the Secrets in which helm keeps its releases."""
 SANDBOX = "sandbox.podium/"
@@ -28,7 +32,8 @@ SANDBOX = "sandbox.podium/"
 
 
 def cluster_picture(cluster: Cluster) -> dict[str, list[Any]]:
-    """Kind to objects in normal form."""
+    """Kind to objects in normal form, once pods that nobody owns any more are gone."""
+    until(lambda: not _uncollected(cluster), "what is deleted is gone", COLLECT_SECONDS)
     found: dict[str, list[Any]] = {}
     for path, kind in _resources(cluster):
         if kind not in NOT_LISTED:
@@ -60,6 +65,18 @@ def _resources(cluster: Cluster) -> list[tuple[str, str]]:
         for resource in cluster.get(base)["resources"]
         if "list" in resource["verbs"] and "/" not in resource["name"]
     ]
+
+
+def _uncollected(cluster: Cluster) -> list[str]:
+    """Pods that are going, or whose Job or ReplicaSet has gone."""
+    owners = [*cluster.get("/apis/batch/v1/jobs")["items"], *cluster.get("/apis/apps/v1/replicasets")["items"]]
+    there = {one["metadata"]["uid"] for one in owners}
+    going = []
+    for pod in cluster.get("/api/v1/pods")["items"]:
+        owned_by = [one["uid"] for one in pod["metadata"].get("ownerReferences", ()) if one["kind"] in OWNERS]
+        if "deletionTimestamp" in pod["metadata"] or not there.issuperset(owned_by):
+            going.append(pod["metadata"]["name"])
+    return going
 
 
 def _told(one: dict[str, Any], kind: str) -> Any:

@@ -35,13 +35,13 @@ def until(found: Callable[[], Any], what: str, seconds: float) -> Any:
 
 
 class Program:
-    """A process of ours; its output goes to a file."""
+    """A process of ours, from the files in `tree`; its output goes to a file."""
 
-    def __init__(self, arguments: list[str], log: Path, env: dict[str, str]) -> None:
+    def __init__(self, arguments: list[str], log: Path, env: dict[str, str], tree: Path = ROOT) -> None:
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *arguments], stdout=output, stderr=output, env={**os.environ, **env}, cwd=ROOT
+                [sys.executable, "-m", *arguments], stdout=output, stderr=output, env={**os.environ, **env}, cwd=tree
             )
 
     def stop(self, seconds: float = 30) -> None:
@@ -100,9 +100,11 @@ class Service:
     """`podium serve` on a sandbox's environment."""
 
     role = "serve"
+    tree = ROOT
+    """The files of the Podium that the next start runs."""
 
     def __init__(self, sandbox: Sandbox, **env: str) -> None:
-        self._sandbox, self._env = sandbox, env
+        self.sandbox, self._env = sandbox, env
         self.url = sandbox.env["PODIUM_URL"]
         headers = {"Authorization": f"Bearer {sandbox.env['PODIUM_API_KEY']}"}
         self.http = httpx2.Client(base_url=self.url, headers=headers, timeout=30)
@@ -110,8 +112,8 @@ class Service:
         self.start()
 
     def start(self) -> None:
-        env = {**self._sandbox.env, **self._env}
-        self._program = Program(["service.cli.main", self.role], self.log, env)
+        env = {**self.sandbox.env, **self._env}
+        self._program = Program(["service.cli.main", self.role], self.log, env, self.tree)
         until(self.ready, "the service is ready", 60)
 
     def ready(self) -> bool:

@@ -45,7 +45,7 @@ class Sabotaged(Service):
     """`podium serve`, sabotaged."""
 
     def start(self) -> None:
-        env = {**self._sandbox.env, **self._env}
+        env = {**self.sandbox.env, **self._env}
         self._program = Program(["tests.e2e.saboteur", self.role], self.log, env)
         until(self.ready, "the service is ready", 60)
 

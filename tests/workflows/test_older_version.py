@@ -1,19 +1,16 @@
 """An operation that an older version of Podium began is finished by this one: that version's own code begins it."""
 
-import io
 import os
-import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
 
+from tests.older import tree
 from tests.workflows.test_engine import in_state, running, until
 from tests.workflows.toy import World
 
-ROOT = Path(__file__).parents[2]
 OLDER = "682a3d6"
 """The last commit before operations could be taken over."""
 BEGIN = """
@@ -33,16 +30,7 @@ os._exit(9)
 
 @pytest.fixture
 def older(tmp_path: Path) -> Path:
-    """The older version's files."""
-    git = shutil.which("git")
-    if git is None:
-        pytest.skip("git is not installed")
-    archive = subprocess.run([git, "archive", OLDER], cwd=ROOT, capture_output=True, check=False)
-    if archive.returncode != 0:
-        pytest.skip(f"the history does not hold {OLDER} here")
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
-        files.extractall(tmp_path / "older", filter="data")
-    return tmp_path / "older"
+    return tree(OLDER, tmp_path / "older")
 
 
 def test_what_an_older_version_began_is_finished_without_repeating_a_step(older: Path, tmp_path: Path) -> None:
