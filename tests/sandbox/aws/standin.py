@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import boto3
 from botocore.config import Config
@@ -115,7 +115,13 @@ class Network:
     tables: list[str]
 
 
-def make_network(aws: StandIn) -> Network:
+class HasClients(Protocol):
+    """Whoever talks to the sandbox's AWS."""
+
+    def client(self, service: str) -> Any: ...
+
+
+def make_network(aws: HasClients) -> Network:
     ec2 = aws.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="192.168.0.0/16")["Vpc"]["VpcId"]
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
@@ -154,11 +160,11 @@ def delete_network(aws: StandIn, network: Network) -> None:
     ec2.delete_vpc(VpcId=network.vpc)
 
 
-def nat_state(aws: StandIn, nat: str) -> str:
+def nat_state(aws: HasClients, nat: str) -> str:
     return str(aws.client("ec2").describe_nat_gateways(NatGatewayIds=[nat])["NatGateways"][0]["State"])
 
 
-def make_role(aws: StandIn, name: str, service: str) -> str:
+def make_role(aws: HasClients, name: str, service: str) -> str:
     statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     role = aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)
