@@ -8,6 +8,11 @@ from steps.names import Owner
 from steps.ownership import is_ours
 from steps.waiting import Pending
 
+WITHOUT = (
+    "If the cluster will never answer again, uninstall with force=true (`podium uninstall --force`): then nothing in "
+    "it is taken apart, and what its controllers made in AWS is swept up afterwards."
+)
+
 
 def find_cluster(aws: Aws, owner: Owner, existing_name: str | None) -> dict[str, str] | Pending:
     """As `cluster.await_cluster` returns it; {} when there is none to clean up in.
@@ -27,12 +32,16 @@ def find_cluster(aws: Aws, owner: Owner, existing_name: str | None) -> dict[str,
 def reach(kube: Kube, *, force: bool) -> bool:
     """True when the cluster answers; False when it does not and `force` says to do without.
 
-    Raises the error of the call otherwise: TransientError KUBERNETES_UNAVAILABLE, or KUBERNETES_ACCESS_DENIED.
+    Raises the error of the call otherwise: TransientError KUBERNETES_UNAVAILABLE, or KUBERNETES_ACCESS_DENIED. Its
+    remedy names `force` too.
     """
     try:
         kube.get("Namespace", "kube-system")
     except PodiumError as error:
-        if force and error.code in (Code.KUBERNETES_UNAVAILABLE, Code.KUBERNETES_ACCESS_DENIED):
+        if error.code not in (Code.KUBERNETES_UNAVAILABLE, Code.KUBERNETES_ACCESS_DENIED):
+            raise
+        if force:
             return False
+        error.remedy = f"{error.remedy} {WITHOUT}"
         raise
     return True

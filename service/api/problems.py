@@ -228,21 +228,37 @@ def _database_unavailable(_request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _unexpected(_request: Request, error: Exception) -> JSONResponse:
-    """Starlette hands the exception on to the server's log afterwards; its text is not for the caller."""
-    return problem(
-        500,
-        Code.INTERNAL,
-        f"Podium met an unexpected {type(error).__name__}.",
-        remedy="Try again; if it happens again, report it with request_id and the service's log.",
-        fault=Fault.PODIUM,
-        retryable=True,
-    )
+def _database_error(request: Request, error: Exception) -> JSONResponse:
+    """Those by which a database ends a connection are an outage, whatever class their driver gives them."""
+    from workflows.database import is_outage  # noqa: PLC0415 - heavy
+
+    if is_outage(error):
+        return _database_unavailable(request, error)
+    raise error
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    """Starlette hands the exception on to the server's log afterwards; its text is not for the caller.
+
+    It answers from outside all other middleware, so the request's id is neither bound nor sent by itself.
+    """
+    request_id: str = request.state.request_id
+    with structlog.contextvars.bound_contextvars(request_id=request_id):
+        _log.error("unexpected_error", error_type=type(error).__name__)
+        return problem(
+            500,
+            Code.INTERNAL,
+            f"Podium met an unexpected {type(error).__name__}.",
+            remedy="Try again; if it happens again, report it with request_id and the service's log.",
+            headers={"X-Request-Id": request_id},
+            fault=Fault.PODIUM,
+            retryable=True,
+        )
 
 
 def install(app: FastAPI) -> None:
     """Registers the handlers."""
-    from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError  # noqa: A004, PLC0415 - heavy
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError  # noqa: A004, PLC0415 - heavy
 
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation)
@@ -262,4 +278,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(OperationalError, _database_unavailable)
     app.add_exception_handler(InterfaceError, _database_unavailable)
     app.add_exception_handler(TimeoutError, _database_unavailable)
+    app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(Exception, _unexpected)

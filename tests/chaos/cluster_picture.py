@@ -39,7 +39,8 @@ def cluster_picture(cluster: Cluster) -> dict[str, list[Any]]:
         if kind not in NOT_LISTED:
             items = cluster.get(path)["items"]
             releases = [one for one in items if one.get("type") == RELEASE]
-            told = [_told(one, kind) for one in items if one.get("type") != RELEASE] + _releases(releases)
+            told = [_told(one, kind) for one in items if one not in releases and not _is_try(one)]
+            told += _releases(releases)
             found[f"k8s {kind}"] = normal(told, Ids())
     return found
 
@@ -77,6 +78,11 @@ def _uncollected(cluster: Cluster) -> list[str]:
         if "deletionTimestamp" in pod["metadata"] or not there.issuperset(owned_by):
             going.append(pod["metadata"]["name"])
     return going
+
+
+def _is_try(one: dict[str, Any]) -> bool:
+    """Pods of a Job: how many it takes is chance, where a database restarts beside it. The Job itself is told."""
+    return any(owner["kind"] == "Job" for owner in one["metadata"].get("ownerReferences", ()))
 
 
 def _told(one: dict[str, Any], kind: str) -> Any:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,6 +30,8 @@ TOLD: dict[str, Callable[[dict[str, Any]], Any]] = {
     "Service": lambda one: one["spec"].get("ports"),
 }
 """What of an object must be the same besides its name and labels."""
+GENERATION = re.compile(r"(?<=^Job dbos/dbos-migrate)-[0-9a-f]{8}\b")
+"""Of the migration Job: another one for each retry (steps/jobs.py)."""
 
 
 class Cluster:
@@ -92,8 +95,8 @@ class Cluster:
         return sorted(f"{title} {told}" for title, told in self._everything())
 
     def titles(self) -> list[str]:
-        """The same by name only, as it is in every sandbox."""
-        return sorted(title for title, _ in self._everything())
+        """The same by name only, as it is in every sandbox and after any number of retries."""
+        return sorted(GENERATION.sub("", title) for title, _ in self._everything())
 
     def _everything(self) -> Iterator[tuple[str, str]]:
         for path in COLLECTIONS:

@@ -94,6 +94,8 @@ class Installed:
         usual, namespace = self.clients.usual, self.walk.spec.namespace
         kube, owner = usual.kube, self.owner
         assert kube is not None
+        if name == "charts.delete_release":
+            completed(partial(charts.await_release_deleted, kube, phase))
         if name in REMADE:
             completed(partial(self.made[phase, REMADE[name]], usual))
         elif name == "databases.clean_up":
@@ -130,10 +132,12 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Insta
     sandbox = Sandbox(tmp_path / "sandbox")
     for name, value in (Cloud("", "", "").environment | sandbox.env).items():
         monkeypatch.setenv(name, value)
-    found = Installed(sandbox, tmp_path / "helm")
-    yield found
-    found.close()
-    sandbox.stop()
+    try:
+        found = Installed(sandbox, tmp_path / "helm")
+        yield found
+        found.close()
+    finally:
+        sandbox.stop()
 
 
 def some(every: list[Combination]) -> list[Combination]:

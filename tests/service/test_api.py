@@ -5,7 +5,9 @@ import uuid
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
+import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from steps.errors import Code, Fault, Problem
@@ -281,6 +283,29 @@ def test_a_database_that_is_gone_is_503(client: TestClient, runtime: Runtime) ->
     response = client.get("/v1/operations/x")
     problem(response, 503, "DATABASE_UNAVAILABLE")
     assert response.headers["retry-after"]
+
+
+def test_a_read_that_stood_still_until_postgresql_ended_it_is_503(
+    client: TestClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A suspended process: the driver calls it an internal error."""
+    ended = psycopg.errors.IdleInTransactionSessionTimeout("terminating connection due to idle-in-transaction timeout")
+
+    def stood_still(_operation: str) -> None:
+        raise sa.exc.InternalError("SELECT 1", {}, ended)
+
+    monkeypatch.setattr(runtime.ledger, "operation", stood_still)
+    problem(client.get("/v1/operations/x"), 503, "DATABASE_UNAVAILABLE")
+
+
+def test_an_error_of_a_database_that_answers_is_500(
+    client: TestClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_operation: str) -> None:
+        raise sa.exc.ProgrammingError("SELECT 1", {}, psycopg.errors.UndefinedColumn("no such column"))
+
+    monkeypatch.setattr(runtime.ledger, "operation", refused)
+    problem(client.get("/v1/operations/x"), 500, "INTERNAL")
 
 
 def test_a_request_id_is_taken_over_when_it_is_a_plain_one(client: TestClient) -> None:

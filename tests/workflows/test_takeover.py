@@ -22,6 +22,7 @@ from sandbox.processes import free_port
 from tests.workflows import busy_process
 from workflows.database import Sole, make_engine
 from workflows.errors import DatabaseInUse, ExecutorIdInUse
+from workflows.ledger import Ledger
 from workflows.records import InstallationRecord
 from workflows.runtime import Runtime, launch
 from workflows.spec import Aws, InstallationSpec
@@ -52,6 +53,8 @@ class Site:
         self.runtime: Runtime = launch(
             busy_process.settings(url, "asks"), execute=False, graphs=busy_process.graphs(folder)
         )
+        self._engine = make_engine(url, 1)  # the runtime's ends a transaction after one second, so short is this rhythm
+        self._ledger = Ledger(self._engine)
         self._processes: list[Any] = []
 
     def worker(self, executor_id: str) -> Any:
@@ -81,7 +84,7 @@ class Site:
         self.runtime.control.create(spec, idempotency_key=None, fingerprint="")
 
     def record(self) -> InstallationRecord:
-        found = self.runtime.ledger.installation("toy")
+        found = self._ledger.installation("toy")
         assert found is not None
         return found
 
@@ -102,6 +105,7 @@ class Site:
                 process.kill()
             process.join()
             process.close()
+        self._engine.dispose()
         self.runtime.stop()
 
 
