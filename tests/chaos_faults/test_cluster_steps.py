@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from steps import charts, databases, migration, sealed_secrets
+from steps.clients.kubernetes import Object
 from steps.names import Owner
 from tests.chaos_faults.cloud import Cloud
 from tests.chaos_faults.cluster import Cluster
@@ -94,7 +95,7 @@ class Installed:
         usual, namespace = self.clients.usual, self.walk.spec.namespace
         kube, owner = usual.kube, self.owner
         assert kube is not None
-        if name == "charts.delete_release":
+        if name == "charts.delete_release" and is_going(kube.get("Namespace", charts.CHARTS[phase].namespace)):
             completed(partial(charts.await_release_deleted, kube, phase))
         if name in REMADE:
             completed(partial(self.made[phase, REMADE[name]], usual))
@@ -125,6 +126,10 @@ class Installed:
         else:
             name, namespace = f"podium-release-{chart}", charts.CHARTS[chart].namespace
             usual.kube.patch("ConfigMap", name, namespace, {"data": {"applied": ""}})
+
+
+def is_going(one: Object | None) -> bool:
+    return one is not None and "deletionTimestamp" in one["metadata"]
 
 
 @pytest.fixture
